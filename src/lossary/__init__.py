@@ -1,0 +1,4 @@
+"""Losses for PyTorch."""
+
+from .catalogue import find as find
+from .losses import *

@@ -1,0 +1,100 @@
+"""Find losses by name and by what their cards say."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from . import losses as losses  # defining them is what fills the catalogue
+from .core import ClaimName, Definition, UnknownNameError, When, definitions
+
+
+def find(*, task: str | None = None, claims: Iterable[ClaimName] = (), good_at: Iterable[str] = ()) -> list[Definition]:
+    """All losses for ``task`` that make all ``claims`` at their defaults and are good at all of ``good_at``, by name.
+
+    >>> [definition.name for definition in find(task="regression", claims=["bounded_gradient", "smooth"])]
+    ['huber_loss', 'log_cosh_loss', 'smooth_l1_loss']
+    """
+    wanted, strengths = set(claims), set(good_at)
+    found = [
+        d
+        for d in definitions()
+        if (task is None or task in d.card.tasks)
+        and wanted <= d.card.claims_under(d.hyperparameters)
+        and strengths <= set(d.card.good_at)
+    ]
+    return sorted(found, key=lambda d: d.name)
+
+
+def get(name: str) -> Definition:
+    """The loss of that name: of its function or class, with or without "loss", or one that the field knows it by.
+
+    Raises:
+        UnknownNameError: if there is none; the message suggests the nearest.
+
+    >>> get("Huber").name, get("MAE").name, get("QuantileLoss").name
+    ('huber_loss', 'l1_loss', 'quantile_loss')
+    """
+    names = _names()
+    key = _key(name)
+    if key in names:
+        return names[key]
+    near = difflib.get_close_matches(key, names, n=3, cutoff=0.5)
+    suggestions = list(dict.fromkeys(short_name(names[n]) for n in near))
+    hint = f"did you mean {' or '.join(suggestions)}?" if suggestions else "see lossary.find() for all."
+    raise UnknownNameError(f"lossary: no loss is called {name!r}; {hint}")
+
+
+def short_name(definition: Definition) -> str:
+    """The name without "_loss", as it is written on the command line: ``"huber"``."""
+    return definition.name.removesuffix("_loss")
+
+
+def to_dict(definition: Definition) -> dict[str, Any]:
+    """The card as plain data, for JSON."""
+    card, module = definition.card, definition.module
+    return {
+        "name": definition.name,
+        "module": None if module is None else module.__name__,
+        "known_as": list(card.known_as),
+        "tasks": list(card.tasks),
+        "formula": card.formula,
+        "source": card.source,
+        "inputs": [
+            {"name": name, "domain": type(domain).__name__, "shape": domain.shape}
+            for name, domain in zip(definition.inputs, card.inputs, strict=True)
+        ],
+        "values": card.values,
+        "hyperparameters": [
+            {"name": name, "default": _plain(default), "bounds": str(definition.constraints.get(name, ""))}
+            for name, default in definition.hyperparameters.items()
+        ],
+        "claims": sorted(f"{c.claim} if {c.condition}" if isinstance(c, When) else c for c in card.claims),
+        "samples": card.samples,
+        "memory": card.memory,
+        "good_at": sorted(card.good_at),
+        "bad_at": sorted(card.bad_at),
+        "elsewhere": dict(card.elsewhere),
+    }
+
+
+def _names() -> dict[str, Definition]:
+    """Every name by which a loss is found; its own names win over what others are known as."""
+    found: dict[str, Definition] = {}
+    for d in definitions():
+        for known in d.card.known_as:
+            found.setdefault(_key(known), d)
+    for d in definitions():
+        found[_key(d.name)] = d
+    return found
+
+
+def _key(name: str) -> str:
+    squeezed = re.sub(r"[^a-z0-9]", "", name.lower())
+    return squeezed.removesuffix("loss") or squeezed
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

@@ -1,0 +1,1 @@
+"""Which loss did better, or was it luck?"""

@@ -1,0 +1,200 @@
+"""Define a loss once: ``@loss(Card(...))`` on a plain function enters it in the catalogue and enforces its card."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from .card import Card
+from .constraints import Constraint, Fits, OneOf, Optional, constraints_of
+from .domains import Domain, Either, fits, shape_of
+from .errors import LossDefinitionError, LossInputError
+from .reduction import REDUCE_OPTIONS, REDUCTIONS, align, fill_masked
+
+F = TypeVar("F", bound=Callable[..., Tensor])
+
+_HALF = (torch.float16, torch.bfloat16)
+_TORCH_NAMES = {
+    "weight": "`class_weight` (one per class) or `sample_weight` (one per value)",
+    "size_average": "`reduction`",
+    "reduce": "`reduction`",
+    "input": "the first tensor, by position",
+    "alpha": "`class_weight`",
+    "ignore_label": "`ignore_index`",
+    "smoothing": "`label_smoothing`",
+}
+"""What users of other libraries write, and what serves here where the loss has it."""
+
+
+@dataclass(eq=False)
+class Definition:
+    """One loss: its function, its card, its hyperparameters, and its module once the class exists."""
+
+    function: Callable[..., Tensor]
+    card: Card
+    inputs: tuple[str, ...]
+    hyperparameters: Mapping[str, Any]
+    """Names and defaults."""
+    constraints: Mapping[str, Constraint]
+    options: frozenset[str]
+    """All keywords of the function."""
+    module: type[nn.Module] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.function.__name__
+
+    @property
+    def target(self) -> int:
+        """Position of the target among the inputs; the second where none bears that name."""
+        return self.inputs.index("target") if "target" in self.inputs else min(1, len(self.inputs) - 1)
+
+    def check(self, owner: str, options: Mapping[str, Any]) -> None:
+        """Refuse unknown options and hyperparameters out of their bounds."""
+        for name in options:
+            if name not in self.options:
+                raise LossInputError(f"{owner}: {self._unknown(name)}")
+            if name in self.constraints:
+                self.constraints[name].check(owner, name, options[name])
+
+    def _unknown(self, name: str) -> str:
+        known = sorted(self.options)
+        near = difflib.get_close_matches(name, known, n=1)
+        if near:
+            return f"`{name}` is not an option; did you mean `{near[0]}`?"
+        if name in _TORCH_NAMES:
+            return f"`{name}` is not an option; what it does elsewhere is done here by {_TORCH_NAMES[name]}."
+        return f"`{name}` is not an option; it has {', '.join(known)}."
+
+    def prepare(self, tensors: Sequence[Tensor], options: dict[str, Any]) -> list[Tensor]:
+        """Check shapes, bring the inputs to one floating-point type, and fill what is masked.
+
+        Half precision is brought to float32. Looks at shapes and types only: no synchronisation, safe to compile and
+        to vmap. ``options`` is brought in line in place: tensors to that type, a mask to its full shape.
+        """
+        chosen, alternative, sizes = self._match(tensors)
+        compute = compute_dtype(tensors)
+        ready = [t.to(compute) if d.floating else t for d, t in zip(chosen, tensors, strict=True)]
+        for name, value in options.items():
+            if isinstance(value, Tensor) and name in self.constraints:
+                options[name] = value.to(compute) if value.is_floating_point() else value
+                self._check_shape(name, value, sizes)
+        mask = options.get("mask")
+        if mask is None:
+            return ready
+        at = _alternative(self.card.mask or self.card.values, alternative)
+        full = torch.empty(shape_of(at, sizes), device="meta")
+        options["mask"] = mask = align(mask, full, "mask")
+        return [
+            fill_masked(t, mask, shape=d.pattern(alternative), at=at, neutral=d.neutral)
+            for d, t in zip(chosen, ready, strict=True)
+        ]
+
+    def _match(self, tensors: Sequence[Tensor]) -> tuple[list[Domain], int, dict[str, tuple[int, ...]]]:
+        """The domain that each tensor is in, which alternative of the shapes they fit, and the sizes of the names."""
+        chosen = [_option(domain, t) for domain, t in zip(self.card.inputs, tensors, strict=True)]
+        for alternative in range(max(domain.shape.count("|") for domain in chosen) + 1):
+            sizes: dict[str, tuple[int, ...]] = {}
+            if all(fits(d.pattern(alternative), t.shape, sizes) for d, t in zip(chosen, tensors, strict=True)):
+                return chosen, alternative, sizes
+        wanted = ", ".join(f"{n} ({d.shape})" for n, d in zip(self.inputs, chosen, strict=True))
+        given = ", ".join(f"{n} {tuple(t.shape)}" for n, t in zip(self.inputs, tensors, strict=True))
+        raise LossInputError(f"{self.name}: expected {wanted}; got {given}.")
+
+    def _check_shape(self, name: str, value: Tensor, sizes: Mapping[str, tuple[int, ...]]) -> None:
+        constraint = self.constraints[name]
+        constraint = constraint.inner if isinstance(constraint, Optional) else constraint
+        if isinstance(constraint, Fits) and not fits(constraint.shape.split(), value.shape, dict(sizes)):
+            wanted = ", ".join(f"{part} = {size[0] if len(size) == 1 else size}" for part, size in sizes.items())
+            raise LossInputError(
+                f"{self.name}: `{name}` must have the shape ({constraint.shape}) where {wanted}; got {tuple(value.shape)}."
+            )
+
+
+def _option(domain: Domain, tensor: Tensor) -> Domain:
+    if not isinstance(domain, Either):
+        return domain
+    fitting = [option for option in domain.options if option.floating == tensor.is_floating_point()]
+    return fitting[0] if fitting else domain.options[0]
+
+
+def _alternative(shapes: str, alternative: int) -> list[str]:
+    parts = shapes.split("|")
+    return parts[min(alternative, len(parts) - 1)].split()
+
+
+def compute_dtype(tensors: Sequence[Tensor]) -> torch.dtype:
+    """The type in which a loss of these inputs is computed: their widest, and at least float32."""
+    result = result_dtype(tensors)
+    return torch.float32 if result in _HALF else result
+
+
+def result_dtype(tensors: Sequence[Tensor]) -> torch.dtype:
+    """The type of the result: the widest of the floating-point inputs, and torch's default where there is none."""
+    found: torch.dtype | None = None
+    for t in tensors:
+        if t.is_floating_point():
+            found = t.dtype if found is None else torch.promote_types(found, t.dtype)
+    return torch.get_default_dtype() if found is None else found
+
+
+_DEFINITIONS: dict[Callable[..., Tensor], Definition] = {}
+
+
+def loss(card: Card) -> Callable[[F], F]:
+    """Decorate the function that is the loss. Its tensors come first, its hyperparameters are keyword-only.
+
+    Raises:
+        LossDefinitionError: if the function and the card disagree about the number of inputs.
+    """
+
+    def define(function: F) -> F:
+        parameters = inspect.signature(function).parameters.values()
+        inputs = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
+        hyperparameters = {
+            p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in REDUCE_OPTIONS
+        }
+        if len(inputs) != len(card.inputs):
+            raise LossDefinitionError(
+                f"{function.__name__}: its card must describe the inputs {', '.join(inputs)}, got {len(card.inputs)}."
+            )
+
+        @functools.wraps(function)
+        def checked(*args: Tensor, **options: Any) -> Tensor:
+            tensors = [*args, *(options.pop(name) for name in inputs[len(args) :] if name in options)]
+            if len(tensors) != len(inputs):
+                raise LossInputError(f"{definition.name}: expected {', '.join(inputs)}; got {len(tensors)} tensors.")
+            definition.check(definition.name, options)
+            device = tensors[0].device.type
+            if device != "meta" and torch.is_autocast_enabled(device):
+                # As torch's own losses under autocast: computed and returned in float32, or wider if the inputs are.
+                with torch.autocast(device, enabled=False):
+                    return function(*definition.prepare(tensors, options), **options)
+            result = function(*definition.prepare(tensors, options), **options)
+            wanted = result_dtype(tensors)
+            return result.to(wanted) if wanted in _HALF else result
+
+        options = frozenset({*hyperparameters, *REDUCE_OPTIONS})
+        constraints = {**constraints_of(function), "reduction": OneOf(REDUCTIONS)}
+        definition = Definition(checked, card, inputs, hyperparameters, constraints, options)
+        _DEFINITIONS[checked] = definition
+        return cast(F, checked)
+
+    return define
+
+
+def definition_of(function: Callable[..., Tensor]) -> Definition:
+    """The definition of a catalogued loss function."""
+    return _DEFINITIONS[function]
+
+
+def definitions() -> Iterator[Definition]:
+    """All losses defined so far, in the order of their definition."""
+    return iter(_DEFINITIONS.values())

@@ -1,0 +1,4 @@
+"""The losses, one file per task; each file says in ``__all__`` what it offers."""
+
+from .classification import *
+from .regression import *

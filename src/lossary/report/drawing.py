@@ -1,0 +1,179 @@
+"""What the charts share: their colours, the frame with one row per loss, and a window that one outlier can't stretch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import altair as alt
+
+Width = int | Literal["container"]
+Row = dict[str, Any]
+Window = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Theme:
+    """Colours of a chart, in any form that SVG takes."""
+
+    series: tuple[str, ...]
+    """One per loss, by rank."""
+    rest: str
+    """For the losses after those."""
+    ink: str
+    soft: str
+    """Labels of the axes."""
+    grid: str
+    band: str
+    """Fill of the band in which differences are of no practical interest."""
+    background: str
+
+
+# Okabe & Ito (2008), told apart under the common colour blindnesses; without its yellow, which is lost on white.
+PAPER = Theme(
+    series=("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#3c434b"), rest="#9aa3ad",
+    ink="#1d232a", soft="#5a6572", grid="#e3e7eb", band="#dce5ed", background="#ffffff",
+)  # fmt: skip
+"""Charts on white."""
+
+NIGHT = Theme(
+    series=("#4aa3e0", "#f08040", "#2fc296", "#e29bc6", "#f2b83c", "#9bd3f5", "#dfe3e8"), rest="#79828d",
+    ink="#e8ebef", soft="#a3adb8", grid="#2b323a", band="#2a3743", background="#171b20",
+)  # fmt: skip
+"""The same colours, lighter, on black."""
+
+FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "PingFang SC", "Microsoft YaHei", "Noto Sans SC", sans-serif'
+ROW = 34
+"""Height of the row of one loss, in pixels."""
+LABEL = 168
+"""Longest label of a row, in pixels."""
+REACH = 2.0
+"""How far beyond the better half of the losses a window may reach, in widths of that half."""
+
+
+def colour(rank: int, theme: Theme = PAPER) -> str:
+    """The colour of the loss at ``rank``, counted from 0."""
+    return theme.series[rank] if rank < len(theme.series) else theme.rest
+
+
+def finite(value: float) -> float | None:
+    """``value``, or ``None`` where it is not finite: JSON has no word for that."""
+    return value if math.isfinite(value) else None
+
+
+def window(spans: Iterable[Sequence[float]], anchors: Sequence[float] = ()) -> Window:
+    """The part of the axis to show: the better half of ``spans`` (given in rank order) and what lies near it.
+
+    One loss that did far worse than all others would squeeze the rest into a few pixels; it is drawn at the edge.
+    """
+    ranges = [(min(known), max(known)) for span in spans if (known := [x for x in span if math.isfinite(x)])]
+    if not ranges:
+        return (0.0, 1.0)
+    better = ranges[: max(2, math.ceil(len(ranges) / 2))]
+    low = min([start for start, _ in better] + list(anchors))
+    high = max([end for _, end in better] + list(anchors))
+    width = (high - low) or abs(high) or 1.0
+    low = max(min(low, *(start for start, _ in ranges)), low - REACH * width)
+    high = min(max(high, *(end for _, end in ranges)), high + REACH * width)
+    margin = 0.04 * (high - low) or width / 2
+    return (low - margin, high + margin)
+
+
+def placed(low: float, mean: float, high: float, shown: Window, figure: str) -> Row:
+    """An interval as far as ``shown`` has room for it; ``beyond`` says where it is, if its mean is not in sight."""
+    start, end = shown
+    row: Row = {"low": None, "mean": None, "high": None, "left": None, "right": None, "edge": None}
+    if not math.isfinite(mean):
+        return row | {"left": figure, "edge": start}
+    if math.isfinite(low) and math.isfinite(high) and low < end and high > start:
+        row |= {"low": max(low, start), "high": min(high, end)}
+    if mean > end:
+        return row | {"right": f"{figure} ▶", "edge": end, "low": None, "high": None}
+    if mean < start:
+        return row | {"left": f"◀ {figure}", "edge": start, "low": None, "high": None}
+    return row | {"mean": mean}
+
+
+def data(rows: list[Row]) -> alt.Data:
+    import altair as alt
+
+    return alt.Data(values=rows)
+
+
+def tip(field: str, title: str) -> alt.Tooltip:
+    """A line of a tooltip: text that is already as it should be read."""
+    import altair as alt
+
+    return alt.Tooltip(f"{field}:N", title=title)
+
+
+def colours(labels: Sequence[str], theme: Theme, legend: alt.Legend | None = None) -> alt.Color:
+    """Each loss in the colour of its rank."""
+    import altair as alt
+
+    scale = alt.Scale(domain=list(labels), range=[colour(rank, theme) for rank in range(len(labels))])
+    return alt.Color("loss:N", scale=scale, legend=legend)
+
+
+def legend(symbol: Literal["stroke", "circle"]) -> alt.Legend:
+    """Below the chart, in as many columns as there is room for."""
+    import altair as alt
+
+    columns = alt.ExprRef("max(1, floor(width / 190))")
+    return alt.Legend(
+        title=None, orient="bottom", columns=columns, labelLimit=LABEL, symbolType=symbol,
+        symbolStrokeWidth=3 if symbol == "stroke" else 0,
+    )  # fmt: skip
+
+
+def interval_layers(rows: list[Row], x: Mapping[str, Any], tips: list[alt.Tooltip], theme: Theme) -> list[alt.Chart]:
+    """A line from ``low`` to ``high`` with a dot at ``mean``, or a word at the edge."""
+    import altair as alt
+
+    base = alt.Chart(data(rows)).encode(tooltip=tips)
+    return [
+        base.mark_rule(strokeWidth=3.5, strokeCap="round").encode(x=alt.X("low:Q", **x), x2="high:Q"),
+        base.mark_point(filled=True, size=110, opacity=1, stroke=theme.background, strokeWidth=1.5)
+        .encode(x=alt.X("mean:Q", **x)),
+        base.mark_text(align="right", fontSize=12).encode(x=alt.X("edge:Q", **x), text="right:N"),
+        base.mark_text(align="left", fontSize=12).encode(x=alt.X("edge:Q", **x), text="left:N"),
+    ]  # fmt: skip
+
+
+def row_chart(
+    layers: Sequence[alt.Chart], *, shown: Sequence[str], labels: Sequence[str], theme: Theme, width: Width,
+    below: Sequence[alt.Chart] = (),
+) -> alt.LayerChart:  # fmt: skip
+    """``layers`` in one row per loss of ``shown``, over what ``below`` draws across all rows."""
+    import altair as alt
+
+    # "quantile:q=0.9" takes two lines: the name, and its hyperparameters.
+    axis = alt.Axis(title=None, ticks=False, domain=False, labelExpr="split(datum.label, ':')", labelLimit=LABEL,
+                    labelColor=theme.ink, labelPadding=8, grid=False)  # fmt: skip
+    y = alt.Y("loss:N", scale=alt.Scale(domain=list(shown)), axis=axis)
+    rows = [layer.encode(y=y, color=colours(labels, theme)) for layer in layers]
+    return finish(alt.layer(*below, *rows).properties(height=ROW * len(shown) + 10), theme, width)
+
+
+def finish(chart: alt.LayerChart, theme: Theme, width: Width) -> alt.LayerChart:
+    """The look that all charts have."""
+    import altair as alt
+
+    styled = (
+        chart.properties(
+            width=width, background=theme.background, padding={"left": 4, "right": 8, "top": 6, "bottom": 4},
+            autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+        )
+        .configure(font=FONT)
+        .configure_view(stroke=None)
+        .configure_axis(
+            labelColor=theme.soft, titleColor=theme.soft, gridColor=theme.grid, domainColor=theme.grid,
+            tickColor=theme.grid, labelFontSize=12, titleFontSize=12, titleFontWeight="normal", titlePadding=10,
+        )
+        .configure_legend(labelColor=theme.ink, labelFontSize=12, columnPadding=14, rowPadding=4)
+    )  # fmt: skip
+    assert isinstance(styled, alt.LayerChart)
+    return styled

@@ -1,0 +1,56 @@
+"""The fixed text of the reports, one table per language in ``templates/``."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Literal, get_args
+
+from lossary.core import LossInputError
+
+Language = Literal["en", "zh"]
+LANGUAGES: tuple[str, ...] = get_args(Language)
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+class Texts:
+    """Texts of one language by key: ``texts("ranking.title", metric="RMSE")``."""
+
+    def __init__(self, table: dict[str, str]) -> None:
+        self._table = table
+
+    def __call__(self, key: str, **values: object) -> str:
+        return self._table[key].format(**values)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._table
+
+    def metric(self, name: str) -> str:
+        """How a metric is written: ``"rmse"`` -> ``"RMSE"``; one that the tables don't know keeps its name."""
+        return self._table.get(f"metric.{_key(name)}", name)
+
+    def about_metric(self, name: str) -> str:
+        """What a metric measures, in a sentence; empty for one that the tables don't know."""
+        return self._table.get(f"metric.{_key(name)}.about", "")
+
+
+def texts(language: str = "en") -> Texts:
+    """The texts of a language.
+
+    Raises:
+        LossInputError: for a language that has no table.
+    """
+    if language not in LANGUAGES:
+        raise LossInputError(f"report: `language` must be one of {', '.join(LANGUAGES)}, got {language!r}.")
+    return _load(language)
+
+
+@cache
+def _load(language: str) -> Texts:
+    return Texts(json.loads((TEMPLATES / f"{language}.json").read_text(encoding="utf-8")))
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
