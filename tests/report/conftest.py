@@ -63,12 +63,12 @@ def choices(rng: np.random.Generator, splits: int, loss: str) -> tuple[Choice, .
     )  # fmt: skip
 
 
-def standing_of(low: float, high: float, margin: float) -> Standing:
-    if low > 0 and high > margin:
-        return "better"
-    if high < 0 and low < -margin:
-        return "worse"
-    return "practically equal" if -margin < low and high < margin else "undecided"
+def standing_of(low: float, high: float, margin: float, p_adjusted: float) -> Standing:
+    if -margin <= low and high <= margin:
+        return "practically equal"
+    if p_adjusted < 0.05 and (low > 0 or high < 0):
+        return "better" if low > 0 else "worse"
+    return "undecided"
 
 
 def assemble(
@@ -80,10 +80,10 @@ def assemble(
     for first, second in itertools.combinations(ranked, 2):
         gap = sign * (np.array(first.scores[metric].values) - np.array(second.scores[metric].values))
         mean, low, high = interval(gap)
-        p = float(min(1.0, 2 * math.exp(-abs(mean) / max((high - low) / 2, 1e-9) * 2)))
+        p = float(min(1.0, math.exp(-3 * abs(mean) / max((high - low) / 2, 1e-9))))  # below 0.05 where it excludes 0
         differences.append(Difference(
             first=first.label, second=second.label, metric=metric, mean=mean, low=low, high=high, p=p,
-            p_adjusted=min(1.0, 3 * p), standing=standing_of(low, high, margin),
+            p_adjusted=min(1.0, 2 * p), standing=standing_of(low, high, margin, 2 * p),
         ))  # fmt: skip
     winner = ranked[0]
     against = {each.second: each for each in differences if each.first == winner.label}
@@ -127,7 +127,7 @@ def build_regression(losses: Sequence[str] = REGRESSION_LOSSES, splits: int = 10
         entries.append(Entry(
             label=label, loss=label.split(":")[0], fixed={},
             scores={"rmse": score(rmse), "mae": score(mae), "r2": score(1 - (rmse / 77) ** 2),
-                    "median_ae": score(mae * 0.84), "pinball": score(mae / 2)},
+                    "median_ae": score(mae * 0.84), "pinball_10": score(mae * 0.4), "pinball_90": score(mae * 0.6)},
             choices=choices(rng, splits, label), curve=curve(rng, 160 + rng.normal(0, 8), float(rmse.mean()) - 1),
             errors=Errors(
                 residual_quantiles={"0.05": bias - 1.6 * width, "0.25": bias - 0.65 * width, "0.5": bias,
@@ -140,7 +140,7 @@ def build_regression(losses: Sequence[str] = REGRESSION_LOSSES, splits: int = 10
         ))  # fmt: skip
     data = DataSummary(name="diabetes", task="regression", target=("target",), samples=442, numeric=9, categorical=1,
                        missing=0.013, fingerprint="5f0c" * 16)  # fmt: skip
-    higher = {"rmse": False, "mae": False, "r2": True, "median_ae": False, "pinball": False}
+    higher = {"rmse": False, "mae": False, "r2": True, "median_ae": False, "pinball_10": False, "pinball_90": False}
     return assemble(data, "rmse", higher, 0.9, entries)
 
 
@@ -163,7 +163,7 @@ def build_classification(
                     "balanced_accuracy": score(accuracy - 0.004), "macro_f1": score(accuracy - 0.006),
                     "auroc": score(np.clip(0.994 - 0.001 * rank + difficulty / 6, 0, 1)),
                     "brier": score(0.05 + 0.01 * rank - difficulty),
-                    "calibration_error": score(0.02 + 0.02 * rank + np.abs(difficulty))},
+                    "ece": score(0.02 + 0.02 * rank + np.abs(difficulty))},
             choices=choices(rng, splits, label), curve=curve(rng, 0.9, float(log_loss.mean())),
             errors=Errors(recall=recall, precision={name: share - 0.01 for name, share in recall.items()},
                           confidence=float(accuracy.mean() - 0.05 * rank + 0.02)),
@@ -176,7 +176,7 @@ def build_classification(
         fingerprint="a19e" * 16,
     )  # fmt: skip
     higher = {"log_loss": False, "accuracy": True, "balanced_accuracy": True, "macro_f1": True, "auroc": True,
-              "brier": False, "calibration_error": False}  # fmt: skip
+              "brier": False, "ece": False}  # fmt: skip
     return assemble(data, "log_loss", higher, 0.01, entries)
 
 

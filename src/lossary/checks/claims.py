@@ -8,6 +8,7 @@ says that the claim can't be asked of this draw.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -80,7 +81,7 @@ def _(case: Case, x: list[Tensor]) -> Tensor | None:
     step = x[0] - best[0]
     reach = 1.0 if isinstance(case.domains[0], (Probability, Simplex, LogSimplex)) else 2.0
     values = [case(best[0] + s * step, *x[1:], reduction="none") for s in (0.0, 0.25 * reach, 0.5 * reach, reach)]
-    fall = torch.stack([a - b - _ROUNDING * (1 + a.abs()) for a, b in zip(values, values[1:], strict=False)])
+    fall = torch.stack([a - b - _ROUNDING * (1 + a.abs()) for a, b in pairwise(values)])
     return fall.max()
 
 

@@ -271,13 +271,12 @@ def hyperparameters_matter(case: Case) -> str | None:
     if not candidates:
         return "it has no numeric hyperparameter"
     for name, value in candidates.items():
-        others = [
-            v for v in (value * 1.5 + 0.2, value * 0.5, value + 1, value - 1) if _allowed(case, name, type(value)(v))
-        ]
+        tried = [type(value)(v) for v in (value * 1.5 + 0.2, value * 0.5, value + 1, value - 1)]
+        others = [v for v in tried if _allowed(case, name, v)]
         draws = [case.inputs(seed, wide=seed % 2 == 1) for seed in range(6)]
         draws += [x for _, x in case.edges(dtype=torch.float64)][:40]
         changed = any(
-            not torch.equal(case(*x, reduction="none"), _with(case, name, type(value)(v))(*x, reduction="none"))
+            not torch.equal(case(*x, reduction="none"), _with(case, name, v)(*x, reduction="none"))
             for v in others
             for x in draws
         )

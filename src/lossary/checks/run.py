@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from lossary.core import Definition, Finding, Result
 
@@ -32,11 +33,8 @@ def check_definition(definition: Definition, *, draws: int = 100) -> CheckReport
         for claim in sorted(definition.card.claims_under(case.hyperparameters)):
             found = counterexample(case, claim, draws=draws)
             if found is None:
-                evidence, verdict, reason = (
-                    {"draws": draws},
-                    "survived",
-                    f"survived {draws} draws, the edges and the climbs",
-                )
+                evidence: dict[str, Any] = {"draws": draws}
+                verdict, reason = "survived", f"survived {draws} draws, the edges and the climbs"
             else:
                 evidence = {"inputs": [t.tolist() for t in found.inputs], "violation": found.violation}
                 verdict, reason = "refuted", f"{found.origin} violates it by {found.violation:.3g}"

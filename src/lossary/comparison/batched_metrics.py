@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-__all__ = ["BINARY_MEASURES", "CALIBRATION_BINS", "MULTICLASS_MEASURES", "MULTILABEL_MEASURES", "REGRESSION_MEASURES",
-           "Measure", "auroc", "multilabel_auroc", "reciprocal_rank"]  # fmt: skip
+__all__ = ["BINARY_MEASURES", "CALIBRATION_BINS", "LOG_ODDS_DECIMALS", "MULTICLASS_MEASURES", "MULTILABEL_MEASURES",
+           "REGRESSION_MEASURES", "Measure", "auroc", "multilabel_auroc", "reciprocal_rank"]  # fmt: skip
 
 CALIBRATION_BINS = 15
+LOG_ODDS_DECIMALS = 9
 
 Measure = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -170,13 +171,13 @@ def _average_precision(positive: Tensor, scores: Tensor, valid: Tensor) -> Tenso
 
 
 def _log_odds(logits: Tensor) -> Tensor:
-    """``log p - log(1 - p)`` of each class, exact also where a probability is 1 to rounding."""
+    """``log p - log(1 - p)`` of each class, rounded, and in order also where a probability is 1 in float64."""
     logits = logits.double()
     top, winner = logits.max(-1, keepdim=True)
     shifted = (logits - top).exp()
     others = top + (shifted.sum(-1, keepdim=True) - shifted).log()  # the largest is among them: nothing cancels
     runners_up = logits.scatter(-1, winner, -math.inf).logsumexp(-1, keepdim=True)
-    return logits - others.scatter(-1, winner, runners_up)
+    return (logits - others.scatter(-1, winner, runners_up)).round(decimals=LOG_ODDS_DECIMALS)
 
 
 def _per_class(measure: Measure) -> Measure:

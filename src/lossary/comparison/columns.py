@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Sequence
 from decimal import Decimal
 from numbers import Real
@@ -115,8 +116,8 @@ def _from_distinct(
 
     texts = [str(value).strip() for value in values]
     if not declared:
-        numbers = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").to_numpy(np.float64)
-        strays = [text for text, number in zip(texts, numbers, strict=True) if np.isnan(number)]
+        numbers = [_number(text) for text in texts]
+        strays = [text for text, number in zip(texts, numbers, strict=True) if math.isnan(number)]
         if len(strays) < len(texts) and all(text.lower() in NO_NUMBER for text in strays):
             note = _missing_note(column, codes, texts, NO_NUMBER)
             return _numbers(str(column.name), column, np.append(numbers, np.nan)[codes]), note
@@ -127,6 +128,14 @@ def _from_distinct(
     categories = pd.Categorical.from_codes(places[codes], categories=pd.Index(vocabulary, dtype=object))
     clean = pd.Series(categories.remove_unused_categories(), index=column.index, name=column.name)
     return clean, _missing_note(column, codes, texts, NO_VALUE)
+
+
+def _number(text: str) -> float:
+    """NaN for a text that is no number; Python's digits in groups ("1_000") are more likely a code."""
+    try:
+        return math.nan if "_" in text else float(text)
+    except ValueError:
+        return math.nan
 
 
 def _missing_note(column: pd.Series, codes: NDArray[Any], texts: Sequence[str], markers: frozenset[str]) -> str | None:

@@ -22,6 +22,7 @@ from lossary.core import UnknownNameError
 from .batched_metrics import (
     BINARY_MEASURES,
     CALIBRATION_BINS,
+    LOG_ODDS_DECIMALS,
     MULTICLASS_MEASURES,
     MULTILABEL_MEASURES,
     REGRESSION_MEASURES,
@@ -322,11 +323,14 @@ def _two_classes(logits: Floats) -> Floats:
 
 
 def _log_odds(logits: Floats, column: int) -> Floats:
-    """``log p - log(1 - p)`` of one class: it orders samples as ``p`` does, and doesn't saturate where ``p`` is 1."""
+    """``log p - log(1 - p)`` of one class: it orders samples as ``p`` does, and doesn't saturate where ``p`` is 1.
+
+    Rounded, so that what is equal but for the order of a sum counts as a tie.
+    """
     from scipy.special import logsumexp
 
     rest = logsumexp(np.delete(logits, column, axis=1), axis=1)
-    return np.asarray(logits[:, column] - rest, dtype=np.float64)
+    return np.asarray(np.round(logits[:, column] - rest, LOG_ODDS_DECIMALS), dtype=np.float64)
 
 
 def _log_softmax(logits: Floats) -> Floats:

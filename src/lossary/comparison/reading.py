@@ -91,6 +91,7 @@ def _read_text(path: Path, ending: str) -> pd.DataFrame:
             return pd.read_csv(
                 path,
                 sep=separator,
+                float_precision="round_trip",  # the same numbers as from any other kind of file, to the last bit
                 decimal="," if separator == ";" else ".",  # numbers with a point are then text, and read as such later
                 encoding="utf-8-sig",
                 skipinitialspace=True,

@@ -67,7 +67,7 @@ def encode_target(table: pd.DataFrame, task: str | None) -> Target:
     - text, categories, truth values: binary with two distinct values, multi-class with more;
     - numbers that aren't all whole: regression;
     - whole numbers, also as floats: binary with two distinct values, multi-class with at most 20 and at most the
-      square root of the number of rows, else regression. A note says so where three or more became classes.
+      square root of the number of rows, else regression. A note says which where it could be either.
 
     Classes are numbered by size (numbers), by the alphabet (text) or in their declared order (categories); class 1 of
     two is the positive one.
@@ -103,17 +103,17 @@ def _numbers(name: str, values: NDArray[np.float64], task: str | None) -> Target
     if len(distinct) == 1:
         raise LossInputError(f"compare: target {name!r} must vary, got {distinct[0]:g} in every row.")
     fractions = distinct[distinct != np.round(distinct)]
-    inferred = task is None
-    task = task or _infer(len(distinct), len(values), whole=len(fractions) == 0)
+    notes: tuple[str, ...] = ()
+    if task is None:
+        task = _infer(len(distinct), len(values), whole=len(fractions) == 0)
+        if not len(fractions) and 2 < len(distinct) <= _MOST_INFERRED:
+            notes = (f"target {name!r}: its {len(distinct)} different whole numbers make the task {task}, unless told",)
     if task == REGRESSION:
-        return Target(task, values, (), ())
+        return Target(task, values, (), notes)
     if len(fractions):
         raise _misfit(name, task, f"numbers such as {fractions[0]:g}")
     if task == BINARY and len(distinct) != 2:
         raise _misfit(name, task, f"{len(distinct)} different numbers")
-    notes: tuple[str, ...] = ()
-    if inferred and task == MULTI_CLASS:
-        notes = (f"target {name!r}: {len(distinct)} whole numbers count as classes unless the task is regression",)
     return Target(task, codes.astype(np.int64), tuple(f"{value:.0f}" for value in distinct), notes)
 
 
@@ -143,7 +143,7 @@ def _zero_one(name: str, column: pd.Series) -> NDArray[np.int64]:
     numbers = column.astype(str).map({"False": 0.0, "True": 1.0}) if is_categorical(column) else column
     stray = column[~numbers.isin([0.0, 1.0])]
     if len(stray):
-        raise LossInputError(f"compare: label {name!r} must hold 0 and 1 only, got {stray.iloc[0]!r}.")
+        raise LossInputError(f"compare: label {name!r} must hold 0 and 1 only, got {str(stray.iloc[0])!r}.")
     values: NDArray[np.int64] = numbers.to_numpy().astype(np.int64)
     if values.min() == values.max():
         raise LossInputError(f"compare: label {name!r} must vary, got {values[0]} in all {len(values)} rows.")

@@ -41,7 +41,7 @@ CLAIM_NAMES: tuple[ClaimName, ...] = get_args(ClaimName)
 
 @dataclass(frozen=True)
 class When:
-    """A claim that holds under a condition on the hyperparameters, written in Python: ``When("convex", "gamma == 0")``."""
+    """A claim under a condition on the hyperparameters, written in Python: ``When("convex", "gamma == 0")``."""
 
     claim: ClaimName
     condition: str

@@ -114,7 +114,8 @@ class Definition:
         if isinstance(constraint, Fits) and not fits(constraint.shape.split(), value.shape, dict(sizes)):
             wanted = ", ".join(f"{part} = {size[0] if len(size) == 1 else size}" for part, size in sizes.items())
             raise LossInputError(
-                f"{self.name}: `{name}` must have the shape ({constraint.shape}) where {wanted}; got {tuple(value.shape)}."
+                f"{self.name}: `{name}` must have the shape ({constraint.shape}) where {wanted}; "
+                f"got {tuple(value.shape)}."
             )
 
 

@@ -1,7 +1,7 @@
 """From the values of a loss to its result. Weights, masks and means are defined here and nowhere else.
 
-The mean is the sum of the weighted values over the sum of the weights. So an integer weight is the same as repeating the
-value, what is masked might as well not be there, and a mean over nothing is 0 with a zero gradient.
+The mean is the sum of the weighted values over the sum of the weights. So an integer weight is the same as repeating
+the value, what is masked might as well not be there, and a mean over nothing is 0 with a zero gradient.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ class Weighted(TypedDict, total=False):
 
     sample_weight: How much each value counts, at least 0, in the shape of the values or of their leading dimensions.
     reduction: "none" gives the weighted values; "sum" adds them; "mean" divides their sum by the total weight.
-    denominator: What "mean" divides by instead of the total weight. The total over all parts of a batch, given to each
-        part, makes the parts add up to the loss of the whole: gradient accumulation and data parallelism are then exact.
+    denominator: What "mean" divides by instead of the total weight. The total over all parts of a batch, given to
+        each part, makes the parts add up to the loss of the whole: gradient accumulation and data parallelism are then
+        exact.
     """
 
     sample_weight: Tensor | None

@@ -12,6 +12,7 @@ from lossary.comparison.result import Comparison, Entry
 
 from .drawing import (
     PAPER,
+    Row,
     Theme,
     Width,
     Window,
@@ -22,6 +23,7 @@ from .drawing import (
     interval_layers,
     legend,
     placed,
+    quantitative,
     row_chart,
     tip,
     window,
@@ -70,7 +72,7 @@ def ranking_chart(
         if shown[0] <= value <= shown[1]
     ]
     direction = words("high_is_better" if comparison.higher_is_better[comparison.metric] else "low_is_better")
-    x = {"title": f"{name} ({direction})", "scale": alt.Scale(domain=list(shown), zero=False, nice=False)}
+    x = quantitative(f"{name} ({direction})", alt.Scale(domain=list(shown), zero=False, nice=False))
     loss = tip("loss", words("tip.loss"))
     splits = alt.Chart(data(ticks)).mark_tick(thickness=1.5, size=13, opacity=0.4)
     layers = [
@@ -106,7 +108,7 @@ def difference_chart(
         for label, each in all_leads.items()
     ]  # fmt: skip
     title = words("differences.axis", winner=comparison.winner.label, metric=name)
-    x = {"title": title, "scale": alt.Scale(domain=list(shown), nice=False)}
+    x = quantitative(title, alt.Scale(domain=list(shown), nice=False))
     band = alt.Chart(data([{"from": -comparison.margin, "to": comparison.margin}]))
     zero = alt.Chart(data([{"at": 0.0}]))
     tips = [tip("loss", words("tip.loss")), tip("figure", words("tip.lead", metric=name)),
@@ -135,7 +137,7 @@ def curve_chart(
         for epoch, (median, low, high) in enumerate(
             zip(entry.curve.median, entry.curve.low, entry.curve.high, strict=True), start=1)
     ]  # fmt: skip
-    y = {"title": words("curves.axis", metric=name),
+    y: Row = {"title": words("curves.axis", metric=name),
          "scale": alt.Scale(domain=list(_curve_window(comparison)), zero=False, nice=False)}  # fmt: skip
     chosen = alt.selection_point(fields=["loss"], bind="legend")
     base = alt.Chart(data(rows)).encode(
@@ -151,7 +153,7 @@ def curve_chart(
         tooltip=[tip("loss", words("tip.loss")), tip("epoch", words("curves.epoch")),
                  tip("figure", words("tip.median", metric=name))],
     )  # fmt: skip
-    return finish(alt.layer(band, line).add_params(chosen).properties(height=320), theme, width)
+    return finish([band, line.add_params(chosen)], height=320, theme=theme, width=width)
 
 
 def residual_chart(
@@ -161,10 +163,12 @@ def residual_chart(
     import altair as alt
 
     words = texts(language)
-    rows = []
+    places = error_places(comparison)
+    rows: list[Row] = []
     for entry in comparison.entries:
         quantile = entry.errors.residual_quantiles
-        places = error_places(comparison)
+        if not quantile:  # every one of its models diverged
+            continue
         rows.append({
             "loss": entry.label,
             **{f"at{key.replace('.', '_')}": finite(value) for key, value in quantile.items()},
@@ -172,7 +176,7 @@ def residual_chart(
             "half": interval(quantile["0.25"], quantile["0.75"], places, signed=True),
             "most": interval(quantile["0.05"], quantile["0.95"], places, signed=True),
         })  # fmt: skip
-    x = {"title": words("errors.residual_axis"), "scale": alt.Scale(zero=True)}
+    x = quantitative(words("errors.residual_axis"), alt.Scale(zero=True))
     zero = alt.Chart(data([{"at": 0.0}])).mark_rule(color=theme.soft).encode(x=alt.X("at:Q", **x))
     base = alt.Chart(data(rows)).encode(tooltip=[
         tip("loss", words("tip.loss")), tip("middle", words("errors.median")), tip("half", words("errors.half")),
@@ -180,7 +184,7 @@ def residual_chart(
     ])  # fmt: skip
     layers = [
         base.mark_rule(strokeWidth=2).encode(x=alt.X("at0_05:Q", **x), x2="at0_95:Q"),
-        base.mark_bar(size=12, opacity=0.6, cornerRadius=2).encode(x=alt.X("at0_25:Q", **x), x2="at0_75:Q"),
+        base.mark_bar(size=13, opacity=0.4, cornerRadius=2).encode(x=alt.X("at0_25:Q", **x), x2="at0_75:Q"),
         base.mark_tick(thickness=3, size=20).encode(x=alt.X("at0_5:Q", **x)),
     ]
     labels = [entry.label for entry in comparison.entries]
@@ -196,7 +200,7 @@ def absolute_error_chart(
     words = texts(language)
     reference = comparison.winner.errors.absolute_quantiles
     places = error_places(comparison)
-    rows = [
+    rows: list[Row] = [
         {"loss": entry.label, "level": share(float(key), 0), "relative": finite(100 * (value / reference[key] - 1)),
          "figure": number(value, places), "against": number(100 * (value / reference[key] - 1), 1, signed=True) + "%"}
         for entry in comparison.entries
@@ -217,8 +221,8 @@ def absolute_error_chart(
         tooltip=[tip("loss", words("tip.loss")), tip("level", words("errors.level")),
                  tip("figure", words("errors.absolute")), tip("against", words("errors.against"))],
     )  # fmt: skip
-    layers = alt.layer(base.mark_line(strokeWidth=2), base.mark_point(filled=True, size=60, opacity=1))
-    return finish(layers.properties(height=300), theme, width)
+    layers = [base.mark_line(strokeWidth=2), base.mark_point(filled=True, size=60, opacity=1)]
+    return finish(layers, height=300, theme=theme, width=width)
 
 
 def confidence_chart(
@@ -228,7 +232,7 @@ def confidence_chart(
     import altair as alt
 
     words = texts(language)
-    rows = []
+    rows: list[Row] = []
     for entry in comparison.entries:
         right, sure = score_of(entry, "accuracy").mean, entry.errors.confidence
         if sure is None or not math.isfinite(right) or not math.isfinite(sure):
@@ -236,8 +240,7 @@ def confidence_chart(
         gap = words("errors.too_sure" if sure > right else "errors.too_shy", points=f"{100 * abs(sure - right):.1f}")
         rows.append({"loss": entry.label, "right": right, "sure": sure, "gap": gap, "accuracy": share(right),
                      "confidence": share(sure)})  # fmt: skip
-    x = {"title": words("errors.confidence_axis"), "scale": alt.Scale(zero=False, padding=14),
-         "axis": alt.Axis(format=".0%", tickMinStep=0.01)}  # fmt: skip
+    x = quantitative(words("errors.confidence_axis"), alt.Scale(zero=False, padding=14), format=".0%", tickMinStep=0.01)
     base = alt.Chart(data(rows)).encode(tooltip=[
         tip("loss", words("tip.loss")), tip("accuracy", words("errors.accuracy")),
         tip("confidence", words("errors.confidence")), tip("gap", words("errors.gap")),
@@ -266,9 +269,8 @@ def choice_chart(
         for split, choice in zip(comparison.splits, entry.choices, strict=True)
     ]  # fmt: skip
     grid = learning_rates(comparison)
-    x = {"title": words("choices.rate_axis"),
-         "scale": alt.Scale(type="log", domain=[grid[0] / 1.5, grid[-1] * 1.5], nice=False),
-         "axis": alt.Axis(values=grid, format="~g", labelOverlap="greedy")}  # fmt: skip
+    scale = alt.Scale(type="log", domain=[grid[0] / 1.5, grid[-1] * 1.5], nice=False)
+    x = quantitative(words("choices.rate_axis"), scale, values=grid, format=".2~g", labelOverlap="greedy")
     ends = alt.Chart(data([{"at": grid[0]}, {"at": grid[-1]}])).mark_rule(color=theme.soft, strokeDash=[4, 3])
     points = alt.Chart(data(rows)).mark_point(filled=True, size=34, opacity=0.8).encode(
         x=alt.X("rate:Q", **x),

@@ -1,4 +1,4 @@
-"""What the charts share: their colours, the frame with one row per loss, and a window that one outlier can't stretch."""
+"""What the charts share: colours, the frame with a row per loss, and a window that one outlier can't stretch."""
 
 from __future__ import annotations
 
@@ -76,31 +76,32 @@ def window(spans: Iterable[Sequence[float]], anchors: Sequence[float] = ()) -> W
     low = min([start for start, _ in better] + list(anchors))
     high = max([end for _, end in better] + list(anchors))
     width = (high - low) or abs(high) or 1.0
-    low = max(min(low, *(start for start, _ in ranges)), low - REACH * width)
-    high = min(max(high, *(end for _, end in ranges)), high + REACH * width)
+    near = [(start, end) for start, end in ranges if low - REACH * width <= (start + end) / 2 <= high + REACH * width]
+    low = max(min([low] + [start for start, _ in near]), low - REACH * width)
+    high = min(max([high] + [end for _, end in near]), high + REACH * width)
     margin = 0.04 * (high - low) or width / 2
     return (low - margin, high + margin)
 
 
 def placed(low: float, mean: float, high: float, shown: Window, figure: str) -> Row:
-    """An interval as far as ``shown`` has room for it; ``beyond`` says where it is, if its mean is not in sight."""
+    """An interval as far as ``shown`` has room for it; its figure at the edge if its mean is not in sight."""
     start, end = shown
-    row: Row = {"low": None, "mean": None, "high": None, "left": None, "right": None, "edge": None}
+    row: Row = {"low": None, "mean": None, "high": None, "at_start": "", "at_end": "", "start": start, "end": end}
     if not math.isfinite(mean):
-        return row | {"left": figure, "edge": start}
-    if math.isfinite(low) and math.isfinite(high) and low < end and high > start:
-        row |= {"low": max(low, start), "high": min(high, end)}
-    if mean > end:
-        return row | {"right": f"{figure} ▶", "edge": end, "low": None, "high": None}
+        return row | {"at_start": figure}
     if mean < start:
-        return row | {"left": f"◀ {figure}", "edge": start, "low": None, "high": None}
+        return row | {"at_start": f"← {figure}"}
+    if mean > end:
+        return row | {"at_end": f"{figure} →"}
+    if math.isfinite(low) and math.isfinite(high):
+        row |= {"low": max(low, start), "high": min(high, end)}
     return row | {"mean": mean}
 
 
-def data(rows: list[Row]) -> alt.Data:
+def data(rows: list[Row]) -> alt.InlineData:
     import altair as alt
 
-    return alt.Data(values=rows)
+    return alt.InlineData(values=rows)
 
 
 def tip(field: str, title: str) -> alt.Tooltip:
@@ -119,14 +120,20 @@ def colours(labels: Sequence[str], theme: Theme, legend: alt.Legend | None = Non
 
 
 def legend(symbol: Literal["stroke", "circle"]) -> alt.Legend:
-    """Below the chart, in as many columns as there is room for."""
+    """Below the chart."""
     import altair as alt
 
-    columns = alt.ExprRef("max(1, floor(width / 190))")
     return alt.Legend(
-        title=None, orient="bottom", columns=columns, labelLimit=LABEL, symbolType=symbol,
-        symbolStrokeWidth=3 if symbol == "stroke" else 0,
-    )  # fmt: skip
+        title=None, orient="bottom", symbolType=symbol, symbolOpacity=1, symbolStrokeWidth=3 if symbol == "stroke" else 0
+    )
+
+
+def quantitative(title: str, scale: alt.Scale, **axis: Any) -> Row:
+    """Title, scale and axis of a horizontal channel, with no more ticks than there is room for."""
+    import altair as alt
+
+    ticks = {"tickCount": alt.ExprRef("max(3, floor(width / 80))")}
+    return {"title": title, "scale": scale, "axis": alt.Axis(**(ticks | axis))}
 
 
 def interval_layers(rows: list[Row], x: Mapping[str, Any], tips: list[alt.Tooltip], theme: Theme) -> list[alt.Chart]:
@@ -138,8 +145,8 @@ def interval_layers(rows: list[Row], x: Mapping[str, Any], tips: list[alt.Toolti
         base.mark_rule(strokeWidth=3.5, strokeCap="round").encode(x=alt.X("low:Q", **x), x2="high:Q"),
         base.mark_point(filled=True, size=110, opacity=1, stroke=theme.background, strokeWidth=1.5)
         .encode(x=alt.X("mean:Q", **x)),
-        base.mark_text(align="right", fontSize=12).encode(x=alt.X("edge:Q", **x), text="right:N"),
-        base.mark_text(align="left", fontSize=12).encode(x=alt.X("edge:Q", **x), text="left:N"),
+        base.mark_text(align="left", fontSize=12, dx=4).encode(x=alt.X("start:Q", **x), text="at_start:N"),
+        base.mark_text(align="right", fontSize=12, dx=-4).encode(x=alt.X("end:Q", **x), text="at_end:N"),
     ]  # fmt: skip
 
 
@@ -152,19 +159,24 @@ def row_chart(
 
     # "quantile:q=0.9" takes two lines: the name, and its hyperparameters.
     axis = alt.Axis(title=None, ticks=False, domain=False, labelExpr="split(datum.label, ':')", labelLimit=LABEL,
-                    labelColor=theme.ink, labelPadding=8, grid=False)  # fmt: skip
-    y = alt.Y("loss:N", scale=alt.Scale(domain=list(shown)), axis=axis)
+                    labelColor=theme.ink, labelPadding=8, grid=False,
+                    labelOffset={"condition": {"test": "indexof(datum.value, ':') >= 0", "value": -7}, "value": 0},
+                    )  # fmt: skip
+    y = alt.Y("loss:N", scale=alt.Scale(domain=list(shown), padding=0.15), axis=axis)
     rows = [layer.encode(y=y, color=colours(labels, theme)) for layer in layers]
-    return finish(alt.layer(*below, *rows).properties(height=ROW * len(shown) + 10), theme, width)
+    return finish([*below, *rows], height=ROW * len(shown) + 10, theme=theme, width=width)
 
 
-def finish(chart: alt.LayerChart, theme: Theme, width: Width) -> alt.LayerChart:
-    """The look that all charts have."""
+def finish(layers: Sequence[alt.Chart], *, height: int, theme: Theme, width: Width) -> alt.LayerChart:
+    """``layers`` over each other, with the look that all charts have."""
     import altair as alt
 
-    styled = (
+    chart = alt.layer(*layers)
+    assert isinstance(chart, alt.LayerChart)  # a facet only where a layer is one
+    styled: alt.LayerChart = (
         chart.properties(
-            width=width, background=theme.background, padding={"left": 4, "right": 8, "top": 6, "bottom": 4},
+            width=width, height=height, background=theme.background,
+            padding={"left": 4, "right": 8, "top": 6, "bottom": 4},
             autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
         )
         .configure(font=FONT)
@@ -173,7 +185,6 @@ def finish(chart: alt.LayerChart, theme: Theme, width: Width) -> alt.LayerChart:
             labelColor=theme.soft, titleColor=theme.soft, gridColor=theme.grid, domainColor=theme.grid,
             tickColor=theme.grid, labelFontSize=12, titleFontSize=12, titleFontWeight="normal", titlePadding=10,
         )
-        .configure_legend(labelColor=theme.ink, labelFontSize=12, columnPadding=14, rowPadding=4)
+        .configure_legend(labelColor=theme.ink, labelFontSize=12, labelLimit=240, columns=3, columnPadding=16, rowPadding=5)
     )  # fmt: skip
-    assert isinstance(styled, alt.LayerChart)
     return styled

@@ -1,4 +1,4 @@
-"""What every rendering reads off a comparison: scores, leads over the winner's rivals, and how many digits they have."""
+"""What every rendering reads off a comparison: scores, the winner's leads, and how many digits they deserve."""
 
 from __future__ import annotations
 

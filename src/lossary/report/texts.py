@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
@@ -24,16 +23,13 @@ class Texts:
     def __call__(self, key: str, **values: object) -> str:
         return self._table[key].format(**values)
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._table
-
     def metric(self, name: str) -> str:
-        """How a metric is written: ``"rmse"`` -> ``"RMSE"``; one that the tables don't know keeps its name."""
-        return self._table.get(f"metric.{_key(name)}", name)
+        """How a metric is written within a sentence: ``"rmse"`` -> ``"RMSE"``; an unknown one keeps its name."""
+        return self._table.get(f"metric.{name}", name)
 
     def about_metric(self, name: str) -> str:
-        """What a metric measures, in a sentence; empty for one that the tables don't know."""
-        return self._table.get(f"metric.{_key(name)}.about", "")
+        """What a metric measures, in a sentence; empty for an unknown one."""
+        return self._table.get(f"metric.{name}.about", "")
 
 
 def texts(language: str = "en") -> Texts:
@@ -50,7 +46,3 @@ def texts(language: str = "en") -> Texts:
 @cache
 def _load(language: str) -> Texts:
     return Texts(json.loads((TEMPLATES / f"{language}.json").read_text(encoding="utf-8")))
-
-
-def _key(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())

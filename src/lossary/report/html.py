@@ -1,0 +1,232 @@
+"""A comparison as a page: one file that needs nothing else, neither the network nor another file."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lossary.comparison.result import Comparison
+
+from . import charts, tables
+from .drawing import NIGHT, PAPER, Theme
+from .figures import duration, interval, number, plain, share
+from .ranking import lead_places, leads, places_of, score_of
+from .texts import TEMPLATES, Texts, texts
+
+if TYPE_CHECKING:
+    import altair as alt
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+STILL_WIDTH = 680
+"""Width of the pictures that are shown until the script has drawn the charts, in pixels."""
+
+PAGE = Theme(
+    series=tuple(f"var(--c{rank})" for rank in range(len(PAPER.series))), rest="var(--rest)", ink="var(--ink)",
+    soft="var(--soft)", grid="var(--grid)", band="var(--band)", background="var(--card)",
+)  # fmt: skip
+"""Colours that the style sheet of the page sets, so that a chart follows light, dark and print by itself."""
+
+
+def comparison_page(comparison: Comparison, *, language: str = "en") -> str:
+    """The report of a comparison as an HTML page of its own, scripts and styles included.
+
+    Args:
+        comparison: What to report.
+        language: ``"en"`` or ``"zh"`` (Simplified Chinese) for the fixed text. The verdict stays as it is.
+
+    Raises:
+        LossInputError: for a language that the reports don't speak.
+    """
+    words = texts(language)
+    return _environment().get_template("page.html").render(
+        t=words, c=comparison, metric=words.metric(comparison.metric), facts=tables.facts(comparison, words),
+        tiles=_tiles(comparison, words), figures=_figures(comparison, words, language),
+        columns=tables.metric_columns(comparison, words), ranking=tables.ranking_rows(comparison, words),
+        pairs=tables.pair_rows(comparison, words), recall=tables.recall_rows(comparison, words),
+        absolute=tables.absolute_error_rows(comparison), choices=tables.choice_rows(comparison, words),
+        raw=tables.raw_rows(comparison, words), fairness=_fairness(comparison, words),
+        settings=tables.settings_rows(comparison.plan),
+        environment=[(name, value) for name, value in comparison.environment.items() if name != "command"],
+        light=_variables(PAPER), dark=_variables(NIGHT), library=_library(), longest=_longest_label(comparison),
+    )  # fmt: skip
+
+
+def write_comparison(comparison: Comparison, folder: Path, *, language: str = "en") -> Path:
+    """Write ``report.html`` and ``result.json`` into ``folder``, which is made if it isn't there.
+
+    Each file appears whole or not at all; what stood there before stays until then.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        LossInputError: for a language that the reports don't speak.
+        OSError: if the folder can't be written to.
+    """
+    page, result = comparison_page(comparison, language=language), comparison.to_json()
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / "result.json", result + "\n")
+    _write(folder / "report.html", page)
+    return folder / "report.html"
+
+
+def _write(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= {"label": _breakable, "opening": _opening, "colour": _colour_variable}
+    return environment
+
+
+def _opening(text: str) -> str:
+    """``text`` with its first letter in upper case, for a heading."""
+    return text[:1].upper() + text[1:]
+
+
+def _breakable(label: str) -> Markup:
+    """A label that may break into lines where its hyperparameters begin."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"([:,])", r"\1<wbr>", str(escape(label))))
+
+
+def _colour_variable(rank: int) -> str:
+    return charts.colour(rank, PAGE)
+
+
+def _variables(theme: Theme) -> str:
+    """The colours of ``theme`` under the names that :data:`PAGE` uses."""
+    named = {f"c{rank}": colour for rank, colour in enumerate(theme.series)} | {
+        "rest": theme.rest, "ink": theme.ink, "soft": theme.soft, "grid": theme.grid, "band": theme.band,
+        "card": theme.background,
+    }  # fmt: skip
+    return " ".join(f"--{name}: {colour};" for name, colour in named.items())
+
+
+@cache
+def _library() -> Markup:
+    """Vega, Vega-Lite and Vega-Embed as one script, its names kept to itself."""
+    import vl_convert
+    from markupsafe import Markup
+
+    script = vl_convert.javascript_bundle("window.lossaryCharts = {vegaEmbed, vega, vegaLite};")
+    return Markup("(function () {" + script.replace("</script", "<\\/script") + "})();")
+
+
+def _longest_label(comparison: Comparison) -> int:
+    return max(len(entry.label) for entry in comparison.entries)
+
+
+def _figures(comparison: Comparison, words: Texts, language: str) -> dict[str, dict[str, Any]]:
+    """The charts that suit the task, by name: specification, still picture, and what they show in words."""
+    primary, places, lead_digits = comparison.metric, places_of(comparison, comparison.metric), lead_places(comparison)
+    winner, name = comparison.winner.label, words.metric(comparison.metric)
+    entries = comparison.entries
+    found: dict[str, dict[str, Any]] = {}
+
+    def draw(key: str, chart: Callable[..., alt.LayerChart], about: dict[str, str], **values: str) -> None:
+        alternative = words(f"{key}_alt", figures="; ".join(f"{label} {text}" for label, text in about.items()),
+                            **values)  # fmt: skip
+        found[key] = {"about": alternative} | _embedded(
+            chart(comparison, language=language, theme=PAGE, width="container"), key
+        )
+
+    scores = {entry.label: score_of(entry, primary) for entry in entries}
+    draw("ranking.chart", charts.ranking_chart,
+         {label: f"{number(each.mean, places)} {interval(each.low, each.high, places)}"
+          for label, each in scores.items()}, metric=name)  # fmt: skip
+    draw("differences.chart", charts.difference_chart,
+         {label: f"{number(each.mean, lead_digits, signed=True)} "
+                 f"{interval(each.low, each.high, lead_digits, signed=True)}"
+          for label, each in leads(comparison).items()}, winner=winner)  # fmt: skip
+    draw("curves.chart", charts.curve_chart,
+         {entry.label: number(entry.curve.median[-1], places) for entry in entries if entry.curve.median}, metric=name)
+    if comparison.data.task == "regression":
+        errors = charts.error_places(comparison)
+        draw("errors.residual", charts.residual_chart,
+             {entry.label: number(entry.errors.residual_quantiles.get("0.5"), errors, signed=True)
+              for entry in entries})  # fmt: skip
+        draw("errors.absolute", charts.absolute_error_chart, {}, winner=winner)
+    elif "accuracy" in comparison.winner.scores:
+        draw("errors.confidence", charts.confidence_chart,
+             {entry.label: f"{share(score_of(entry, 'accuracy').mean)}, {share(entry.errors.confidence)}"
+              for entry in entries})  # fmt: skip
+    draw("choices.chart", charts.choice_chart,
+         {row["label"]: row["rate"] for row in tables.choice_rows(comparison, words)})  # fmt: skip
+    return found
+
+
+def _embedded(chart: alt.LayerChart, key: str) -> dict[str, Any]:
+    """A chart as the page holds it: its specification as JSON, and a still picture."""
+    import vl_convert
+    from markupsafe import Markup
+
+    specification = chart.to_dict()
+    del specification["$schema"]  # the address of a document that nobody is to load
+    prefix = key.replace(".", "-")
+    still = vl_convert.vegalite_to_svg(specification | {"width": STILL_WIDTH})
+    still = re.sub(r' xmlns(:\w+)?="[^"]*"', "", still)
+    still = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{prefix}-", still)
+    # Characters that could end the element are written as escapes, which JSON reads as the same text.
+    text = json.dumps(specification, ensure_ascii=False, allow_nan=False).translate(
+        {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&"}
+    )
+    return {"id": prefix, "specification": Markup(text), "still": Markup(still)}
+
+
+def _tiles(comparison: Comparison, words: Texts) -> list[dict[str, str]]:
+    """The figures at the head of the page."""
+    winner, metric = comparison.winner, comparison.metric
+    score, places = score_of(winner, metric), places_of(comparison, metric)
+    trials = sum(entry.trials for entry in comparison.entries)
+    tiles = [{"value": number(score.mean, places), "detail": interval(score.low, score.high, places),
+              "name": words("verdict.score", metric=words.metric(metric), winner=winner.label)}]  # fmt: skip
+    for label, lead in list(leads(comparison).items())[:1]:
+        digits = lead_places(comparison)
+        tiles.append({"value": number(lead.mean, digits, signed=True),
+                      "detail": interval(lead.low, lead.high, digits, signed=True),
+                      "name": words("verdict.runner_up", label=label)})  # fmt: skip
+    equal = [label for label in comparison.best_group if label != winner.label]
+    tiles.append({"value": str(len(equal)), "name": words("verdict.group"),
+                  "detail": ", ".join(equal) or words("verdict.group_none")})  # fmt: skip
+    tiles.append({"value": str(len(comparison.entries)), "name": words("verdict.compared"),
+                  "detail": words("verdict.compared_on", splits=len(comparison.splits), trials=f"{trials:,}")})  # fmt: skip
+    return tiles
+
+
+def _fairness(comparison: Comparison, words: Texts) -> list[str]:
+    """What makes the comparison fair, and how long it took, in sentences."""
+    budgets = [entry.trials for entry in comparison.entries]
+    low, high, total = min(budgets), max(budgets), sum(budgets)
+    budget = (
+        words("plan.fair.budget", trials=low) if low == high else words("plan.fair.budgets", low=low, high=high)
+    )
+    took = duration(comparison.seconds)
+    time = (
+        words("plan.time_all", duration=took, trials=f"{total:,}") if comparison.new_trials >= total
+        else words("plan.time", duration=took, trials=f"{comparison.new_trials:,}")
+    )  # fmt: skip
+    return [
+        words("plan.fair.splits", splits=len(comparison.splits)), budget, words("plan.fair.tuning"),
+        words("plan.fair.leak"), words("plan.fair.stopping", metric=words.metric(comparison.metric)), time,
+    ]  # fmt: skip
