@@ -124,6 +124,8 @@ def test_a_row_is_left_out_if_any_label_is_missing() -> None:
     dataset = from_arrays(X, labels)
     assert len(dataset) == N - 1
     np.testing.assert_array_equal(dataset.target, labels[1:])
+    np.testing.assert_array_equal(dataset.features, X[1:])
+    assert list(dataset.features.index) == list(range(N - 1))
 
 
 def test_a_column_that_is_constant_once_rows_are_left_out_goes_too() -> None:
@@ -195,7 +197,7 @@ def test_a_file_with_everything_in_it(tmp_path: Path) -> None:
         "1 of 40 rows left out for having no target",
         "column 'Unnamed: 0': left out, for it has no name and numbers the rows",
         "column 'id': left out, for all its texts are different",
-        "column 'age': '?' read as missing in 1 rows",
+        "column 'age': '?' read as missing in 1 row",
     )
 
 

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -200,6 +201,19 @@ with ledger._transaction():
     writer.communicate()
     with Ledger(path) as ledger:
         assert [kept.key for kept in ledger.records()] == ["before"]
+
+
+def test_switching_to_write_ahead_mode_waits_for_a_writer(tmp_path):
+    """SQLite itself fails at once here; processes that open a new ledger in the same moment would meet it."""
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        ledger._connection.execute("PRAGMA journal_mode = DELETE")  # as before the switch
+        writer = sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None, check_same_thread=False)
+        writer.execute("BEGIN IMMEDIATE")
+        timer = threading.Timer(0.2, writer.close)
+        timer.start()
+        ledger._write_ahead()
+        timer.join()
+        assert ledger._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 # Files that are no ledger --------------------------------------------------------------------------------------------

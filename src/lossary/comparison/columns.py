@@ -143,7 +143,8 @@ def _missing_note(column: pd.Series, codes: NDArray[Any], texts: Sequence[str], 
     if not found:
         return None
     shown = ", ".join(repr(texts[number]) for number in found)
-    return f"column {column.name!r}: {shown} read as missing in {int(np.isin(codes, found).sum())} rows"
+    rows = int(np.isin(codes, found).sum())
+    return f"column {column.name!r}: {shown} read as missing in {rows} {'row' if rows == 1 else 'rows'}"
 
 
 def _seconds(name: str, column: pd.Series) -> pd.Series:

@@ -57,11 +57,11 @@ def read_source(source: str | Path, target: str | Sequence[str] | None) -> Sourc
 
 
 def _read_file(path: Path, target: str | Sequence[str] | None) -> Source:
+    import pandas as pd
+
     ending = next((ending for ending in ENDINGS if path.name.lower().endswith(ending)), None)
     if ending is None:
         raise LossInputError(f"compare: `data` must be a file ending in {', '.join(ENDINGS)}, got {path.name!r}.")
-    import pandas as pd
-
     name = path.name[: -len(ending)]
     try:
         if path.stat().st_size == 0:

@@ -55,6 +55,25 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrialSummary:
+    """One training, in a line."""
+
+    label: str
+    split: str
+    learning_rate: float
+    hyperparameters: Mapping[str, float]
+    validation: float
+    """Best selection score: the primary metric on the validation part, negated where lower is better."""
+    epoch: int
+    epochs: int
+    """Epochs that were trained."""
+    seconds: float
+    diverged: bool
+    chosen: bool
+    """Whether the validation part preferred it to the loss's other trials on this split."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Curve:
     """The primary metric on the validation part after each epoch, over the chosen trials of all splits."""
 
@@ -163,6 +182,8 @@ class Comparison(Result):
     """Wall-clock time of this run."""
     new_trials: int
     """Trials trained in this run; the others were in the ledger already."""
+    trials: tuple[TrialSummary, ...] = ()
+    """Every training that the result rests on."""
 
     @property
     def winner(self) -> Entry:

@@ -85,12 +85,11 @@ def _deal(strata: Rows, folds: int, generator: np.random.Generator) -> Rows:
 
 
 def _draw(strata: Rows, share: float, generator: np.random.Generator) -> NDArray[np.bool_]:
-    """Mark ``share`` of each stratum, but at least one row, and not all of them."""
+    """Mark ``share`` of each stratum, at least one row; at most half is never all, for a stratum has two rows here."""
     chosen = np.zeros(len(strata), bool)
     sizes = np.bincount(strata)
     for rows in np.split(_grouped(strata, generator), np.cumsum(sizes)[:-1]):
-        count = min(max(1, round(share * len(rows))), len(rows) - 1)
-        chosen[rows[:count]] = True
+        chosen[rows[: max(1, round(share * len(rows)))]] = True
     return chosen
 
 

@@ -43,7 +43,7 @@ from .texts import texts
 if TYPE_CHECKING:
     import altair as alt
 
-WARM_UP = 0.1
+WARM_UP = 0.25
 """Share of the epochs whose scores may lie above or below what the chart of the curves shows."""
 
 
@@ -74,7 +74,7 @@ def ranking_chart(
     direction = words("high_is_better" if comparison.higher_is_better[comparison.metric] else "low_is_better")
     x = quantitative(f"{name} ({direction})", alt.Scale(domain=list(shown), zero=False, nice=False))
     loss = tip("loss", words("tip.loss"))
-    splits = alt.Chart(data(ticks)).mark_tick(thickness=1.5, size=13, opacity=0.4)
+    splits = alt.Chart(data(ticks)).mark_tick(thickness=1.5, size=18, opacity=0.4)
     layers = [
         splits.encode(x=alt.X("value:Q", **x), tooltip=[loss, tip("split", words("tip.split")), tip("figure", name)]),
         *interval_layers(rows, x, [loss, tip("figure", words("tip.mean", metric=name)),
@@ -280,7 +280,7 @@ def choice_chart(
     )  # fmt: skip
     labels = [entry.label for entry in comparison.entries]
     return row_chart([points], shown=labels, labels=labels, theme=theme, width=width,
-                     below=[ends.encode(x=alt.X("at:Q", **x))])  # fmt: skip
+                     below=[ends.encode(x=alt.X("at:Q", **x))], padding=0.35)  # fmt: skip
 
 
 def error_places(comparison: Comparison) -> int:

@@ -123,8 +123,9 @@ def legend(symbol: Literal["stroke", "circle"]) -> alt.Legend:
     """Below the chart."""
     import altair as alt
 
+    thickness = 3 if symbol == "stroke" else 0
     return alt.Legend(
-        title=None, orient="bottom", symbolType=symbol, symbolOpacity=1, symbolStrokeWidth=3 if symbol == "stroke" else 0
+        title=None, orient="bottom", symbolType=symbol, symbolOpacity=1, symbolStrokeWidth=thickness
     )
 
 
@@ -152,9 +153,12 @@ def interval_layers(rows: list[Row], x: Mapping[str, Any], tips: list[alt.Toolti
 
 def row_chart(
     layers: Sequence[alt.Chart], *, shown: Sequence[str], labels: Sequence[str], theme: Theme, width: Width,
-    below: Sequence[alt.Chart] = (),
+    below: Sequence[alt.Chart] = (), padding: float = 0.15,
 ) -> alt.LayerChart:  # fmt: skip
-    """``layers`` in one row per loss of ``shown``, over what ``below`` draws across all rows."""
+    """``layers`` in one row per loss of ``shown``, over what ``below`` draws across all rows.
+
+    ``padding`` is the share of a row that stays empty.
+    """
     import altair as alt
 
     # "quantile:q=0.9" takes two lines: the name, and its hyperparameters.
@@ -162,7 +166,7 @@ def row_chart(
                     labelColor=theme.ink, labelPadding=8, grid=False,
                     labelOffset={"condition": {"test": "indexof(datum.value, ':') >= 0", "value": -7}, "value": 0},
                     )  # fmt: skip
-    y = alt.Y("loss:N", scale=alt.Scale(domain=list(shown), padding=0.15), axis=axis)
+    y = alt.Y("loss:N", scale=alt.Scale(domain=list(shown), padding=padding), axis=axis)
     rows = [layer.encode(y=y, color=colours(labels, theme)) for layer in layers]
     return finish([*below, *rows], height=ROW * len(shown) + 10, theme=theme, width=width)
 
@@ -185,6 +189,8 @@ def finish(layers: Sequence[alt.Chart], *, height: int, theme: Theme, width: Wid
             labelColor=theme.soft, titleColor=theme.soft, gridColor=theme.grid, domainColor=theme.grid,
             tickColor=theme.grid, labelFontSize=12, titleFontSize=12, titleFontWeight="normal", titlePadding=10,
         )
-        .configure_legend(labelColor=theme.ink, labelFontSize=12, labelLimit=240, columns=3, columnPadding=16, rowPadding=5)
+        .configure_legend(
+            labelColor=theme.ink, labelFontSize=12, labelLimit=240, columns=3, columnPadding=16, rowPadding=5
+        )
     )  # fmt: skip
     return styled

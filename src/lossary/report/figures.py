@@ -59,9 +59,9 @@ def share(value: float | None, places: int = 1) -> str:
     return NO_FIGURE if value is None or not math.isfinite(value) else f"{100 * value:.{places}f}%"
 
 
-def plain(value: float) -> str:
-    """A setting as a user would type it: four significant digits, no trailing zeros."""
-    return f"{value:.4g}"
+def plain(value: float, digits: int = 4) -> str:
+    """A setting as a user would type it: ``digits`` significant digits, no trailing zeros."""
+    return f"{value:.{digits}g}"
 
 
 def probability(p: float) -> str:

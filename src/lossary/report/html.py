@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 from collections.abc import Callable
@@ -14,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from lossary.comparison.result import Comparison
 
 from . import charts, tables
-from .drawing import NIGHT, PAPER, Theme
-from .figures import duration, interval, number, plain, share
-from .ranking import lead_places, leads, places_of, score_of
+from .drawing import NIGHT, PAPER, Theme, colour
+from .figures import duration, interval, number, share
+from .ranking import lead_places, leads, margin_text, places_of, score_of
 from .texts import TEMPLATES, Texts, texts
 
 if TYPE_CHECKING:
@@ -45,16 +44,17 @@ def comparison_page(comparison: Comparison, *, language: str = "en") -> str:
         LossInputError: for a language that the reports don't speak.
     """
     words = texts(language)
+    environment = [(name, value) for name, value in comparison.environment.items() if name != "command"]
+    environment.append((words("data.fingerprint"), comparison.data.fingerprint))
     return _environment().get_template("page.html").render(
-        t=words, c=comparison, metric=words.metric(comparison.metric), facts=tables.facts(comparison, words),
-        tiles=_tiles(comparison, words), figures=_figures(comparison, words, language),
+        t=words, c=comparison, metric=words.metric(comparison.metric), margin=margin_text(comparison),
+        facts=tables.facts(comparison, words), tiles=_tiles(comparison, words), figures=_figures(comparison, words, language),
         columns=tables.metric_columns(comparison, words), ranking=tables.ranking_rows(comparison, words),
         pairs=tables.pair_rows(comparison, words), recall=tables.recall_rows(comparison, words),
         absolute=tables.absolute_error_rows(comparison), choices=tables.choice_rows(comparison, words),
         raw=tables.raw_rows(comparison, words), fairness=_fairness(comparison, words),
         settings=tables.settings_rows(comparison.plan),
-        environment=[(name, value) for name, value in comparison.environment.items() if name != "command"],
-        light=_variables(PAPER), dark=_variables(NIGHT), library=_library(), longest=_longest_label(comparison),
+        environment=environment, light=_variables(PAPER), dark=_variables(NIGHT), library=_library(), longest=_longest_label(comparison),
     )  # fmt: skip
 
 
@@ -111,12 +111,12 @@ def _breakable(label: str) -> Markup:
 
 
 def _colour_variable(rank: int) -> str:
-    return charts.colour(rank, PAGE)
+    return colour(rank, PAGE)
 
 
 def _variables(theme: Theme) -> str:
     """The colours of ``theme`` under the names that :data:`PAGE` uses."""
-    named = {f"c{rank}": colour for rank, colour in enumerate(theme.series)} | {
+    named = {f"c{rank}": shade for rank, shade in enumerate(theme.series)} | {
         "rest": theme.rest, "ink": theme.ink, "soft": theme.soft, "grid": theme.grid, "band": theme.band,
         "card": theme.background,
     }  # fmt: skip
@@ -210,7 +210,8 @@ def _tiles(comparison: Comparison, words: Texts) -> list[dict[str, str]]:
     tiles.append({"value": str(len(equal)), "name": words("verdict.group"),
                   "detail": ", ".join(equal) or words("verdict.group_none")})  # fmt: skip
     tiles.append({"value": str(len(comparison.entries)), "name": words("verdict.compared"),
-                  "detail": words("verdict.compared_on", splits=len(comparison.splits), trials=f"{trials:,}")})  # fmt: skip
+                  "detail": words("verdict.compared_on", splits=len(comparison.splits), trials=f"{trials:,}"),
+                  })  # fmt: skip
     return tiles
 
 

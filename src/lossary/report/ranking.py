@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from lossary.comparison.result import Comparison, Difference, Entry, Score
 
-from .figures import common_decimals, plain
+from .figures import common_decimals, number, plain
 
 NO_SCORE = Score(mean=math.nan, low=math.nan, high=math.nan, values=())
 
@@ -45,6 +45,11 @@ def lead_places(comparison: Comparison) -> int:
     """Decimals for the column of the winner's leads."""
     all_leads = list(leads(comparison).values())
     return common_decimals([(each.high - each.low) / 2 for each in all_leads], [each.mean for each in all_leads])
+
+
+def margin_text(comparison: Comparison) -> str:
+    """The margin of practical interest, with two digits."""
+    return number(comparison.margin, common_decimals((), [comparison.margin]) - 1)
 
 
 def settings_text(settings: Mapping[str, float]) -> str:

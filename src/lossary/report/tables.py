@@ -37,9 +37,7 @@ def facts(comparison: Comparison, words: Texts) -> list[tuple[str, str]]:
         (words("data.features"), words("data.features_value", numeric=data.numeric, categorical=data.categorical)),
         (words("data.missing"), share(data.missing)),
     ]
-    if classes:
-        found.append((words("data.classes"), _listed(classes)))
-    return [*found, (words("data.fingerprint"), data.fingerprint[:12] or NO_FIGURE)]
+    return [*found, (words("data.classes"), _listed(classes))] if classes else found
 
 
 def metric_columns(comparison: Comparison, words: Texts) -> list[Row]:
@@ -148,7 +146,7 @@ def absolute_error_rows(comparison: Comparison) -> tuple[list[str], list[Row]]:
 def choice_rows(comparison: Comparison, words: Texts) -> list[Row]:
     """Per loss what the inner splits chose, and what it cost."""
     return [
-        {"rank": rank, "label": entry.label, "rate": _range([choice.learning_rate for choice in entry.choices]),
+        {"rank": rank, "label": entry.label, "rate": _range([choice.learning_rate for choice in entry.choices], digits=2),
          "others": _tally(entry) or words("none"), "epoch": _range([choice.epoch for choice in entry.choices]),
          "trials": f"{entry.trials:,}", "diverged": f"{entry.diverged:,}", "time": duration(entry.seconds)}
         for rank, entry in enumerate(comparison.entries)
@@ -211,10 +209,11 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names) if len(names) <= FEW else f"{', '.join(names[:3])}, … ({len(names)})"
 
 
-def _range(values: Iterable[float]) -> str:
+def _range(values: Iterable[float], digits: int = 4) -> str:
+    """The median, and from where to where."""
     ordered = sorted(values)
-    middle = plain(median_low(ordered))
-    return middle if ordered[0] == ordered[-1] else f"{middle} ({plain(ordered[0])}–{plain(ordered[-1])})"
+    middle, low, high = (plain(value, digits) for value in (median_low(ordered), ordered[0], ordered[-1]))
+    return middle if low == high else f"{middle} ({low}–{high})"
 
 
 def _tally(entry: Entry) -> str:

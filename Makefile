@@ -1,0 +1,29 @@
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.installed
+
+.PHONY: demo test lint bench docs oracles clean
+
+demo: $(READY)  ## which loss is best on a real data set: a verdict and a report
+	$(BIN)/lossary compare diabetes
+
+test: $(READY)  ## all tests
+	$(BIN)/python -m pytest -q -n 2
+
+lint: $(READY)  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+bench: $(READY)  ## speed, as ratios in one run
+	$(BIN)/python -m benchmarks
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[compare,test]'
+	touch $@
+
+clean:  ## remove what was installed and written here
+	rm -rf .venv lossary-report .pytest_cache .mypy_cache .ruff_cache

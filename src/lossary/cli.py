@@ -1,0 +1,189 @@
+"""The command line: parses, calls, prints. It holds no logic of its own."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from lossary.core import LossError, LossInputError
+from lossary.version import __version__
+
+app = typer.Typer(
+    name="lossary",
+    help="Everything about a loss function, for PyTorch.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def compare(
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="A CSV, TSV, Parquet or NPZ file, or a bundled set: breast_cancer, diabetes, digits, iris, wine."
+        ),
+    ],
+    target: Annotated[
+        str | None, typer.Option(help="Column to predict; several, separated by commas, for multi-label.")
+    ] = None,
+    losses: Annotated[
+        str | None,
+        typer.Option(help="Losses, separated by commas: huber,mse,quantile:q=0.9. Usual ones where not given."),
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option(help="regression, binary, multi-class or multi-label; else inferred.")
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="Metric to stop, tune and rank by: rmse, auroc, ...")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="package.module:factory or file.py:factory, called with the numbers of features and outputs."
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report.  [default: lossary-report/DATA]")] = None,
+    repeats: Annotated[int, typer.Option(help="Repeats of the cross-validation.")] = 2,
+    folds: Annotated[int, typer.Option(help="Folds of the cross-validation.")] = 5,
+    budget: Annotated[int, typer.Option(help="Trainings of each loss on each split, for tuning.")] = 8,
+    epochs: Annotated[int, typer.Option(help="Epochs of a training, at most.")] = 100,
+    patience: Annotated[int, typer.Option(help="Epochs without improvement before it stops.")] = 15,
+    batch_size: Annotated[int, typer.Option(help="Samples in a batch.")] = 32,
+    seed: Annotated[int, typer.Option(help="Seed of splits, weights and batches.")] = 0,
+    engine: Annotated[str | None, typer.Option(help="batched or sequential; else the faster one that fits.")] = None,
+    language: Annotated[str, typer.Option(help="Language of the report: en or zh.")] = "en",
+    json_output: Json = False,
+) -> None:
+    """Which loss is best for these data, by how much, and is it luck?
+
+    Trains one model with each loss, fairly: the same splits, weights, batches and tuning budget. Writes report.html,
+    result.json and trials.csv, and keeps every finished training in trials.sqlite, so that the same command goes on
+    where a killed one stopped.
+    """
+    from lossary.comparison import Plan
+    from lossary.comparison import compare as run
+    from lossary.report import progress, show_comparison, write_comparison
+
+    if language not in ("en", "zh"):
+        raise LossInputError(f"compare: `--language` must be en or zh, got {language!r}.")
+    plan = Plan(repeats=repeats, folds=folds, budget=budget, epochs=epochs, patience=patience, batch_size=batch_size,
+                seed=seed)  # fmt: skip
+    factory = None if model is None else _load(model)
+    folder = _writable(out or Path("lossary-report") / Path(data).stem)
+    with progress(Console(stderr=True)) as report:
+        result = run(
+            data,
+            target.split(",") if target and "," in target else target,
+            losses=None if losses is None else losses.split(","),
+            task=task,
+            metric=metric,
+            model=factory,
+            plan=plan,
+            engine=engine,
+            ledger=folder / "trials.sqlite",
+            command=shlex.join(["lossary", *sys.argv[1:]]),
+            on_progress=report,
+        )
+    page = write_comparison(result, folder, language=language)
+    if json_output:
+        print(result.to_json())
+        return
+    console = Console()
+    show_comparison(result, console)
+    console.print(f"Report: {page}", soft_wrap=True, highlight=False)
+
+
+@app.command("list")
+def list_losses(
+    task: Annotated[str | None, typer.Option(help="Only losses for this task.")] = None,
+    json_output: Json = False,
+) -> None:
+    """All losses, or those for one task."""
+    from lossary.catalogue import find, to_dict
+    from lossary.report import show_catalogue
+
+    found = find(task=task)
+    if not found:
+        known = ", ".join(sorted({t for d in find() for t in d.card.tasks}))
+        raise LossInputError(f"list: `--task` must be one of {known}; got {task!r}.")
+    if json_output:
+        print(json.dumps([to_dict(d) for d in found], indent=2, ensure_ascii=False))
+    else:
+        show_catalogue(found, Console())
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="Name of the loss, here or elsewhere: huber, MAE, 'Generalized Dice'.")],
+    json_output: Json = False,
+) -> None:
+    """One loss: formula, source, shapes, bounds, claims, an example."""
+    from lossary.catalogue import get, to_dict
+    from lossary.report import show_loss
+
+    definition = get(name)
+    if json_output:
+        print(json.dumps(to_dict(definition), indent=2, ensure_ascii=False))
+    else:
+        show_loss(definition, Console())
+
+
+def main() -> None:
+    """Entry point: bad input is one sentence on standard error and exit code 2."""
+    try:
+        app()
+    except LossError as error:
+        print(f"lossary {error}" if str(error).startswith(("compare:", "list:", "show:")) else error, file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _load(reference: str) -> Any:
+    """What ``package.module:name`` or ``file.py:name`` refers to."""
+    where, colon, name = reference.rpartition(":")
+    if not colon or not where:
+        raise LossInputError(
+            f"compare: `--model` must read package.module:factory or file.py:factory, got {reference!r}."
+        )
+    try:
+        if where.endswith(".py"):
+            spec = importlib.util.spec_from_file_location(Path(where).stem, where)
+            if spec is None or spec.loader is None or not Path(where).exists():
+                raise ImportError(f"no file {where!r}")
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[spec.name] = module  # so that what it defines can be pickled and its source found
+            spec.loader.exec_module(module)
+        else:
+            sys.path.insert(0, str(Path.cwd()))
+            module = importlib.import_module(where)
+        return getattr(module, name)
+    except (ImportError, AttributeError) as error:
+        raise LossInputError(
+            f"compare: `--model` must name something that can be imported, got {reference!r}: {error}."
+        ) from error
+
+
+def _writable(folder: Path) -> Path:
+    """The folder, once it is sure that it can be made or written; it is made when there is something to keep."""
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise LossInputError(f"compare: `--out` must be a folder that can be written, got {str(folder)!r}.")
+    return folder
