@@ -6,6 +6,9 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from scipy.special import expit, softmax
+from sklearn import metrics as oracle
+
 from lossary.comparison.metrics import (
     DEFAULT_METRIC,
     METRICS,
@@ -15,8 +18,6 @@ from lossary.comparison.metrics import (
     selection_score,
 )
 from lossary.core import UnknownNameError
-from scipy.special import expit, softmax
-from sklearn import metrics as oracle
 
 REGRESSION, BINARY = "regression", "binary classification"
 MULTI_CLASS, MULTI_LABEL = "multi-class classification", "multi-label classification"

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
+
 from lossary.comparison.statistics import (
     compare_pairs,
     corrected_difference,
@@ -15,7 +17,6 @@ from lossary.comparison.statistics import (
     standing,
 )
 from lossary.core import LossInputError
-from scipy import stats
 
 FIVE_FOLDS = 0.2  # n_test / n_train = 0.2 / 0.8 = 1/4
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from lossary.comparison.metrics import METRICS
 from lossary.comparison.result import Choice, Curve, DataSummary, Entry, Errors, Score
 from lossary.comparison.statistics import compare_pairs, corrected_interval
@@ -119,17 +120,23 @@ def test_reasons_carry_the_figures():
     # The interval is the one of the entry; the rest of the numbers is in the construction of the losses above.
     score = HUBER.scores["rmse"]
     assert told[0] == (
-        "huber has a mean RMSE 54.1 over 10 test folds (5-fold cross-validation, repeated 2 times; "
+        "huber has a mean RMSE of 54.1 over 10 test folds (2 × 5-fold cross-validation; "
         f"95% interval {score.low:.1f} to {score.high:.1f})."
     )
-    assert told[1].startswith("huber is ahead of l1 by 0.100 (95% interval 0.0")
-    assert told[1].endswith("), within the margin of 0.541: practically equal. It won 10 of 10 splits.")
+    assert told[1].startswith("huber and l1 differ by 0.100 (95% interval 0.0")
+    assert told[1].endswith("), within the margin of 0.541: practically equal. huber won 10 of 10 splits.")
     assert told[2].startswith("huber is ahead of vague by 0.9 (95% interval -")
     assert told[2].endswith(" after Holm's correction), which may be luck. It won 5 of 10 splits.")
     assert told[3].startswith("huber is better than mse by 2.900 (95% interval 2.8")
     assert told[3].endswith(", p < 0.001 after Holm's correction) and won 10 of 10 splits.")
     assert told[4] == "Differences in RMSE of less than 0.541 (1% of the best) count as practically equal."
     assert len(told) == 5
+
+
+def test_a_drawn_split_is_not_won():
+    values = HUBER.scores["rmse"].values
+    drawn = entry("drawn", {"rmse": [*values[:4], *(value + 5.0 for value in values[4:])]})
+    assert reasons(evidence([HUBER, drawn]))[1].endswith("won 6 of 10 splits.")
 
 
 def test_reasons_stop_after_the_nearest():
@@ -171,7 +178,8 @@ def test_caution_ceiling():
     best, other = shares("focal", 0.985, "auroc", 0.0), shares("hinge", 0.9, "auroc")
     found = evidence([best, other], metric="auroc", margin=0.01, data=CANCER)
     assert only_caution(found) == "AUROC is nearly perfect (0.985): the losses have little room to differ."
-    assert cautions(evidence([shares("focal", 0.95, "auroc", 0.0), other], metric="auroc", margin=0.01, data=CANCER)) == ()
+    lower = shares("focal", 0.95, "auroc", 0.0)
+    assert cautions(evidence([lower, other], metric="auroc", margin=0.01, data=CANCER)) == ()
     error = evidence([shares("focal", 0.004, "brier", 0.0), shares("hinge", 0.2, "brier")], metric="brier",
                      margin=0.005, data=CANCER)  # fmt: skip
     assert only_caution(error) == "Brier score is nearly perfect (0.004): the losses have little room to differ."
@@ -261,12 +269,13 @@ def test_caution_other_metrics_have_other_winners():
         entry("quantile:q=0.9", scores(70.0, 60.0, 60.0, 12.0, 0.06)),
     ])  # fmt: skip
     assert only_caution(found) == (
-        "huber is not best on every metric: l1 beats it on MAE and median absolute error and quantile:q=0.9 beats it "
+        "huber is not best on every metric: l1 beats it on MAE and median absolute error; quantile:q=0.9 beats it "
         "on pinball loss at 90%."
     )
     luck = evidence([
         entry("huber", scores(54.0, 44.0, 38.0, 20.0, 0.0)),
-        entry("l1", scores(58.0, 43.9, 37.0, 20.0, 2.0)),  # ahead on two, by too little or by chance
+        # Ahead on two: by too little, and by an amount that the ordinary t-test would call significant (t = 3.0).
+        entry("l1", scores(58.0, 43.9, 37.0, 20.0, 1.0)),
     ])  # fmt: skip
     assert cautions(luck) == ()
 

@@ -29,7 +29,7 @@ class Plan:
     """Share of each training part that is kept for early stopping and tuning, in (0, 0.5]."""
     budget: int = 8
     """Trainings of each loss on each outer split, an even number of at least 2."""
-    learning_rates: tuple[float, float] = (1e-4, 1e-1)
+    learning_rates: tuple[float, float] = (3e-4, 3e-2)
     """Lowest and highest of the coarse grid, for Adam."""
     epochs: int = 100
     """At most; training stops when the primary metric on the validation part has not improved for ``patience``."""

@@ -23,7 +23,7 @@ from .search import Progress, Search
 from .splits import make_splits
 from .statistics import compare_pairs
 from .trials import Problem
-from .verdict import cautions, findings, headline, reasons
+from .verdict import Evidence, best_group, cautions, findings, headline, reasons
 
 
 def compare(
@@ -95,9 +95,14 @@ def compare(
         margin=margin,
         test_share=test_share(problem),
     )
-    equals = [d.second for d in differences if d.first == best.label and d.standing == "practically equal"]
-    spent = {**plan.to_dict(), "learning_rates": plan.coarse_learning_rates()}
-    about = (entries, differences, primary, margin, summary, spent)
+    evidence = Evidence(
+        entries=entries,
+        differences=differences,
+        metric=METRICS[primary],
+        margin=margin,
+        data=summary,
+        plan={**plan.to_dict(), "learning_rates": plan.coarse_learning_rates()},
+    )
     winner = next(candidate for candidate in competing if candidate.label == best.label)
     return Comparison(
         data=summary,
@@ -108,14 +113,14 @@ def compare(
         splits=tuple(split.name for split in splits),
         entries=entries,
         differences=differences,
-        best_group=(best.label, *equals),
+        best_group=best_group(evidence),
         verdict=Verdict(
-            headline=headline(*about),
-            reasons=reasons(*about),
-            cautions=(*cautions(*about), *dataset.notes),
+            headline=headline(evidence),
+            reasons=reasons(evidence),
+            cautions=(*cautions(evidence), *dataset.notes),
             code=winning_code(winner, best, dataset),
         ),
-        findings=findings(*about),
+        findings=findings(evidence),
         environment=environment(trainer.name, why, command),
         seconds=time.perf_counter() - started,
         new_trials=search.new,

@@ -47,8 +47,8 @@ class Trial:
             **self.candidate.identity(),
             "setting": dict(self.setting),
             "learning_rate": self.learning_rate,
-            "repeat": split.repeat,
-            "fold": split.fold,
+            "split": split.name,
+            "rows": problem.rows[self.split],
             "data": problem.fingerprint,
             "task": problem.task,
             "metric": problem.metric,
@@ -88,6 +88,7 @@ class Problem:
         self.targets = [self._target(p.target) for p in prepared]
         self.centre = torch.tensor([p.centre for p in prepared], dtype=self.dtype)
         self.scale = torch.tensor([p.scale for p in prepared], dtype=self.dtype)
+        self.rows = [_digest(split) for split in splits]
         fewest = min(len(split.train) for split in splits)
         self.batch_size = min(plan.batch_size, fewest)
         self.steps = fewest // self.batch_size
@@ -162,6 +163,14 @@ class Problem:
         wanted = (len(rows), self.outputs)
         if tuple(outputs.shape) != wanted:
             raise LossInputError(f"compare: `model` must return the shape {wanted}, got {tuple(outputs.shape)}.")
+
+
+def _digest(split: Split) -> str:
+    """A fingerprint of which rows are in which part."""
+    digest = hashlib.sha256()
+    for part in (split.train, split.validation, split.test):
+        digest.update(np.ascontiguousarray(part, dtype=np.int64).tobytes() + b"|")
+    return digest.hexdigest()[:16]
 
 
 def mlp(inputs: int, outputs: int, hidden: Sequence[int] = (64, 64)) -> nn.Sequential:

@@ -176,27 +176,24 @@ def _tied(evidence: Evidence) -> str:
 def _winner(evidence: Evidence) -> str:
     best, plan = evidence.ranked[0], evidence.plan
     score = best.scores[evidence.metric.name]
-    scheme = f"{plan['folds']}-fold cross-validation"
-    if plan["repeats"] > 1:
-        scheme += f", repeated {plan['repeats']} times"
-    return (
-        f"{best.label} has a mean {evidence.score(best)} over {_counted(len(score.values), 'test fold')} "
-        f"({scheme}; {_interval(score.low, score.high)})."
-    )
+    times = f"{plan['repeats']} × " if plan["repeats"] > 1 else ""
+    scheme = f"{len(score.values)} test folds ({times}{plan['folds']}-fold cross-validation"
+    mean = f"a mean {evidence.metric.title} of {evidence.value(best)}"
+    return f"{best.label} has {mean} over {scheme}; {_interval(score.low, score.high)})."
 
 
 def _comparison(evidence: Evidence, other: Entry) -> str:
     best = evidence.ranked[0]
     pair = evidence.difference(best, other)
-    won = f"won {_splits_won(evidence, best, other)} of {_counted(len(best.scores[pair.metric].values), 'split')}"
+    won = f"won {_splits_won(evidence, best, other)} of {len(best.scores[pair.metric].values)} splits"
     amount, interval = figure(pair.mean, (pair.high - pair.low) / 2), _interval(pair.low, pair.high)
     holm = f"{_p_words(pair.p_adjusted)} after Holm's correction"
     if pair.standing == "better":
         return f"{best.label} is better than {other.label} by {amount} ({interval}, {holm}) and {won}."
     if pair.standing == "practically equal":
         return (
-            f"{best.label} is ahead of {other.label} by {amount} ({interval}), within the margin of "
-            f"{figure(evidence.margin)}: practically equal. It {won}."
+            f"{best.label} and {other.label} differ by {amount} ({interval}), within the margin of "
+            f"{figure(evidence.margin)}: practically equal. {best.label} {won}."
         )
     return f"{best.label} is ahead of {other.label} by {amount} ({interval}, {holm}), which may be luck. It {won}."
 
@@ -263,8 +260,8 @@ def _few_samples(evidence: Evidence) -> Iterable[str]:
     pairs = [evidence.difference(evidence.ranked[0], entry) for entry in undecided]
     reach = median((pair.high - pair.low) / 2 for pair in pairs)
     yield (
-        f"{evidence.data.samples} samples are few: differences are known to ±{figure(reach)} only, and the margin is "
-        f"{figure(evidence.margin)}. More samples would settle more, more repeats hardly."
+        f"{evidence.data.samples} samples are few: differences are known to ±{figure(reach, reach)} only, and the "
+        f"margin is {figure(evidence.margin)}. More samples would settle more, more repeats hardly."
     )
 
 
@@ -336,7 +333,7 @@ def _other_winners(evidence: Evidence) -> Iterable[str]:
             beaten_on[challenger].append(metric.title)
     if beaten_on:
         parts = [f"{label} beats it on {_listed(titles)}" for label, titles in beaten_on.items()]
-        yield f"{evidence.ranked[0].label} is not best on every metric: {_listed(parts)}."
+        yield f"{evidence.ranked[0].label} is not best on every metric: {'; '.join(parts)}."
 
 
 def _challenger(evidence: Evidence, metric: Metric) -> str | None:
@@ -367,10 +364,6 @@ def _interval(low: float, high: float) -> str:
 
 def _p_words(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _labels(entries: Sequence[Entry]) -> str:

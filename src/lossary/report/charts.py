@@ -107,7 +107,7 @@ def difference_chart(
         }
         for label, each in all_leads.items()
     ]  # fmt: skip
-    title = words("differences.axis", winner=comparison.winner.label, metric=name)
+    title = words("differences.axis", metric=name)
     x = quantitative(title, alt.Scale(domain=list(shown), nice=False))
     band = alt.Chart(data([{"from": -comparison.margin, "to": comparison.margin}]))
     zero = alt.Chart(data([{"at": 0.0}]))
@@ -214,9 +214,9 @@ def absolute_error_chart(
     base = alt.Chart(data(rows)).encode(
         x=alt.X("level:O", sort=None, title=words("errors.level_axis"), axis=alt.Axis(labelAngle=0, grid=False),
                 scale=alt.Scale(type="point", padding=0.2)),
-        y=alt.Y("relative:Q", title=words("errors.relative_axis", winner=comparison.winner.label),
+        y=alt.Y("relative:Q", title=words("errors.relative_axis"),
                 scale=alt.Scale(type="symlog", constant=10),
-                axis=alt.Axis(values=ticks, labelExpr="(datum.value > 0 ? '+' : '') + datum.value + '%'")),
+                axis=alt.Axis(values=ticks, labelExpr="(datum.value > 0 ? '+' : '') + format(datum.value, 'd') + '%'")),
         color=colours([entry.label for entry in comparison.entries], theme, legend("circle")),
         tooltip=[tip("loss", words("tip.loss")), tip("level", words("errors.level")),
                  tip("figure", words("errors.absolute")), tip("against", words("errors.against"))],
@@ -270,7 +270,7 @@ def choice_chart(
     ]  # fmt: skip
     grid = learning_rates(comparison)
     scale = alt.Scale(type="log", domain=[grid[0] / 1.5, grid[-1] * 1.5], nice=False)
-    x = quantitative(words("choices.rate_axis"), scale, values=grid, format=".2~g", labelOverlap="greedy")
+    x = quantitative(words("choices.rate_axis"), scale, values=grid, format=".2~g", labelOverlap="parity")
     ends = alt.Chart(data([{"at": grid[0]}, {"at": grid[-1]}])).mark_rule(color=theme.soft, strokeDash=[4, 3])
     points = alt.Chart(data(rows)).mark_point(filled=True, size=34, opacity=0.8).encode(
         x=alt.X("rate:Q", **x),

@@ -189,6 +189,7 @@ def finish(layers: Sequence[alt.Chart], *, height: int, theme: Theme, width: Wid
             labelColor=theme.soft, titleColor=theme.soft, gridColor=theme.grid, domainColor=theme.grid,
             tickColor=theme.grid, labelFontSize=12, titleFontSize=12, titleFontWeight="normal", titlePadding=10,
         )
+        .configure_axisX(titleAnchor="end")
         .configure_legend(
             labelColor=theme.ink, labelFontSize=12, labelLimit=240, columns=3, columnPadding=16, rowPadding=5
         )

@@ -48,13 +48,15 @@ def comparison_page(comparison: Comparison, *, language: str = "en") -> str:
     environment.append((words("data.fingerprint"), comparison.data.fingerprint))
     return _environment().get_template("page.html").render(
         t=words, c=comparison, metric=words.metric(comparison.metric), margin=margin_text(comparison),
-        facts=tables.facts(comparison, words), tiles=_tiles(comparison, words), figures=_figures(comparison, words, language),
+        facts=tables.facts(comparison, words), tiles=_tiles(comparison, words),
+        figures=_figures(comparison, words, language),
         columns=tables.metric_columns(comparison, words), ranking=tables.ranking_rows(comparison, words),
         pairs=tables.pair_rows(comparison, words), recall=tables.recall_rows(comparison, words),
         absolute=tables.absolute_error_rows(comparison), choices=tables.choice_rows(comparison, words),
         raw=tables.raw_rows(comparison, words), fairness=_fairness(comparison, words),
         settings=tables.settings_rows(comparison.plan),
-        environment=environment, light=_variables(PAPER), dark=_variables(NIGHT), library=_library(), longest=_longest_label(comparison),
+        environment=environment, light=_variables(PAPER), dark=_variables(NIGHT), library=_library(),
+        longest=max(len(entry.label) for entry in comparison.entries),
     )  # fmt: skip
 
 
@@ -104,10 +106,10 @@ def _opening(text: str) -> str:
 
 
 def _breakable(label: str) -> Markup:
-    """A label that may break into lines where its hyperparameters begin."""
+    """A label that may break into lines between its words and hyperparameters."""
     from markupsafe import Markup, escape
 
-    return Markup(re.sub(r"([:,])", r"\1<wbr>", str(escape(label))))
+    return Markup("<wbr>").join(escape(part) for part in re.split(r"(?<=[:,_])", label))
 
 
 def _colour_variable(rank: int) -> str:
@@ -131,10 +133,6 @@ def _library() -> Markup:
 
     script = vl_convert.javascript_bundle("window.lossaryCharts = {vegaEmbed, vega, vegaLite};")
     return Markup("(function () {" + script.replace("</script", "<\\/script") + "})();")
-
-
-def _longest_label(comparison: Comparison) -> int:
-    return max(len(entry.label) for entry in comparison.entries)
 
 
 def _figures(comparison: Comparison, words: Texts, language: str) -> dict[str, dict[str, Any]]:

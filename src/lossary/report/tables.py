@@ -34,8 +34,10 @@ def facts(comparison: Comparison, words: Texts) -> list[tuple[str, str]]:
         (words("data.task"), words(f"task.{data.task}")),
         (words("data.target"), _listed(data.target)),
         (words("data.samples"), f"{data.samples:,}"),
-        (words("data.features"), words("data.features_value", numeric=data.numeric, categorical=data.categorical)),
-        (words("data.missing"), share(data.missing)),
+        (words("data.features"), ", ".join(
+            words(f"data.{kind}", count=f"{count:,}")
+            for kind, count in (("numeric", data.numeric), ("categorical", data.categorical)) if count)),
+        (words("data.missing"), share(data.missing) if data.missing else words("none")),
     ]
     return [*found, (words("data.classes"), _listed(classes))] if classes else found
 
@@ -63,11 +65,15 @@ def ranking_rows(comparison: Comparison, words: Texts) -> list[Row]:
         rows.append({
             "rank": rank, "label": entry.label, "standing": standing, "standing_text": words(f"standing.{standing}"),
             "symbol": SYMBOLS[standing], "reason": reasons.get(entry.label, ""), "code": entry.code,
-            "lead": number(lead.mean, places, signed=True) if lead else "",
-            "lead_interval": interval(lead.low, lead.high, places, signed=True) if lead else "",
+            "lead": _behind(lead, places) if lead else "",
             "cells": [column[rank] for column in columns],
         })  # fmt: skip
     return rows
+
+
+def _behind(lead: Difference, places: int) -> str:
+    """How far the loss is behind the winner."""
+    return f"{number(-lead.mean, places, signed=True)} {interval(-lead.high, -lead.low, places, signed=True)}"
 
 
 def _score_cells(comparison: Comparison, metric: str) -> list[Row]:
@@ -146,8 +152,8 @@ def absolute_error_rows(comparison: Comparison) -> tuple[list[str], list[Row]]:
 def choice_rows(comparison: Comparison, words: Texts) -> list[Row]:
     """Per loss what the inner splits chose, and what it cost."""
     return [
-        {"rank": rank, "label": entry.label, "rate": _range([choice.learning_rate for choice in entry.choices], digits=2),
-         "others": _tally(entry) or words("none"), "epoch": _range([choice.epoch for choice in entry.choices]),
+        {"rank": rank, "label": entry.label,
+         "rate": _range([choice.learning_rate for choice in entry.choices], digits=2), "others": _tally(entry) or words("none"), "epoch": _range([choice.epoch for choice in entry.choices]),
          "trials": f"{entry.trials:,}", "diverged": f"{entry.diverged:,}", "time": duration(entry.seconds)}
         for rank, entry in enumerate(comparison.entries)
     ]  # fmt: skip
@@ -222,5 +228,5 @@ def _tally(entry: Entry) -> str:
     parts = []
     for name in names:
         counts = Counter(choice.hyperparameters[name] for choice in entry.choices if name in choice.hyperparameters)
-        parts.append(f"{name}: " + ", ".join(f"{plain(value)} ×{count}" for value, count in sorted(counts.items())))
+        parts.append(f"{name}: " + ", ".join(f"{plain(value)}\u00a0×{count}" for value, count in sorted(counts.items())))
     return "; ".join(parts)

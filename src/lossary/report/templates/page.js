@@ -13,12 +13,11 @@ function legendColumns(width) {
 async function draw(plot) {
   const live = plot.querySelector(".live");
   const still = plot.querySelector(".still");
-  const config = { legend: { columns: legendColumns(plot.clientWidth) } };
+  const specification = JSON.parse(specificationOf(plot));
+  specification.config.legend.columns = legendColumns(plot.clientWidth);
   still.hidden = true;
   try {
-    await lossaryCharts.vegaEmbed(live, JSON.parse(specificationOf(plot)), {
-      mode: "vega-lite", renderer: "svg", actions: false, config,
-    });
+    await lossaryCharts.vegaEmbed(live, specification, { mode: "vega-lite", renderer: "svg", actions: false });
   } catch (error) {
     live.replaceChildren();
     still.hidden = false;
