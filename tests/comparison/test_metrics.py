@@ -38,7 +38,7 @@ def draw(task: str, *shape: int, seed: int = 0, tied: bool = False) -> tuple[np.
         target = generator.choice(4, p=[0.5, 0.3, 0.15, 0.05], size=shape)
         scores = 2.0 * np.eye(4)[target] + 1.5 * noise
     else:
-        target = (generator.random(noise.shape) < [0.6, 0.4, 0.2, 0.1]).astype(np.int64)
+        target = (generator.random(noise.shape) < [0.6, 0.4, 0.3, 0.2]).astype(np.int64)
         scores = 2.0 * target - 1.0 + noise
     return target, np.round(scores) if tied else scores
 
@@ -179,13 +179,13 @@ def test_scores_that_are_not_finite_are_as_bad_as_can_be(task, bad):
 
 # selection_score -----------------------------------------------------------------------------------------------------
 
-TRIALS = 7
+TRIALS = 4
 
 
 def batch(task: str, *, tied: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Trials with targets and validation parts of their own; rows that don't count hold rubbish."""
-    target, scores = draw(task, TRIALS, 60, seed=3, tied=tied)
-    valid = np.random.default_rng(4).random((TRIALS, 60)) < np.linspace(0.4, 1.0, TRIALS)[:, None]
+    target, scores = draw(task, TRIALS, 50, seed=3, tied=tied)
+    valid = np.random.default_rng(4).random((TRIALS, 50)) < np.linspace(0.4, 1.0, TRIALS)[:, None]
     scores[~valid] = np.nan
     target[~valid] = 10**6
     return target, scores, valid

@@ -18,7 +18,7 @@ from lossary.comparison.statistics import (
 )
 from lossary.core import LossInputError
 
-FIVE_FOLDS = 0.2  # n_test / n_train = 0.2 / 0.8 = 1/4
+FIVE_FOLDS = 1 / 4  # n_test / n_train = 0.2 / 0.8
 
 
 def test_corrected_difference_by_hand():
@@ -64,11 +64,11 @@ def test_repeats_do_not_buy_certainty_without_end():
 def false_alarms(test_share: float, *, studies: int = 1000, splits: int = 10) -> float:
     """Share of studies in which two equal losses look different, where the scores of splits correlate as in CV.
 
-    Every pair of splits shares a common part of the variance, rho = n_test / (n_test + n_train): the correlation
-    under which the correction is exact (Nadeau & Bengio 2003).
+    The scores of any two splits have the correlation n_test / (n_test + n_train), for which the correction is exact
+    (Nadeau & Bengio 2003).
     """
     generator = np.random.default_rng(1)
-    rho = FIVE_FOLDS
+    rho = 1 / 5
     shared = generator.normal(size=(studies, 1))
     scores = math.sqrt(rho) * shared + math.sqrt(1 - rho) * generator.normal(size=(studies, splits))
     zeros = [0.0] * splits
@@ -108,7 +108,7 @@ def test_a_mean_that_does_not_exist_is_nan(first):
 
 @given(
     st.lists(st.tuples(*[st.floats(-1e150, 1e150)] * 2), min_size=1, max_size=12),
-    st.floats(0.0, 0.9),
+    st.floats(0.0, 9.0),
 )
 def test_finite_scores_never_give_nan(pairs, test_share):
     first, second = zip(*pairs, strict=True)
@@ -122,8 +122,8 @@ def test_finite_scores_never_give_nan(pairs, test_share):
 def test_arguments_that_make_no_sense_are_refused():
     with pytest.raises(LossInputError, match=r"`second` must have as many values as `first`, 2, got 1"):
         corrected_difference([1.0, 2.0], [1.0], test_share=0.2)
-    with pytest.raises(LossInputError, match=r"`test_share` must lie in \[0, 1\), got 1.0"):
-        corrected_interval([1.0, 2.0], test_share=1.0)
+    with pytest.raises(LossInputError, match=r"`test_share` must be at least 0, got -0.1"):
+        corrected_interval([1.0, 2.0], test_share=-0.1)
     with pytest.raises(LossInputError, match=r"`level` must lie between 0 and 1, got 95"):
         corrected_interval([1.0, 2.0], test_share=0.2, level=95)
     with pytest.raises(LossInputError, match=r"`p_values` must lie in \[0, 1\], got \[0.1, nan\]"):
@@ -162,8 +162,9 @@ def test_standing(low, high, p_adjusted, expected):
     assert standing(low, high, 0.1, p_adjusted) == expected
 
 
-def test_identical_losses_are_equal_even_without_a_margin():
-    assert standing(0.0, 0.0, 0.0, 1.0) == "practically equal"
+def test_standing_at_the_ends_of_the_margin():
+    assert standing(0.0, 0.0, 0.0, 1.0) == "practically equal"  # identical losses, no margin
+    assert standing(-math.inf, math.inf, math.inf, 1.0) == "undecided"  # nothing is known, though nothing matters
 
 
 def test_compare_pairs_ranks_and_signs_errors():

@@ -35,7 +35,7 @@ CANCER = DataSummary(name="cancer", task="binary classification", target=("y",),
 def entry(label: str, scores: Mapping[str, Sequence[float]], **changes: Any) -> Entry:
     made = {}
     for metric, values in scores.items():
-        mean, low, high = corrected_interval(values, test_share=1 / PLAN["folds"])
+        mean, low, high = corrected_interval(values, test_share=1 / (PLAN["folds"] - 1))
         made[metric] = Score(mean=mean, low=low, high=high, values=tuple(values))
     name, *given = label.split(":")
     fixed = {key: float(value) for key, _, value in (text.partition("=") for text in given)}
@@ -60,7 +60,7 @@ def evidence(entries: Sequence[Entry], *, metric: str = "rmse", margin: float = 
     """Entries in order of rank, and the differences that follow from their scores."""
     scores = {one.label: one.scores[metric].values for one in entries}
     differences = compare_pairs(scores, metric=metric, higher_is_better=METRICS[metric].higher_is_better,
-                                margin=margin, test_share=1 / plan["folds"])  # fmt: skip
+                                margin=margin, test_share=1 / (plan["folds"] - 1))  # fmt: skip
     return Evidence(entries=entries, differences=differences, metric=METRICS[metric], margin=margin, data=data,
                     plan=plan)  # fmt: skip
 
@@ -211,6 +211,7 @@ def test_caution_learning_rates_at_the_edge():
         "On more than a third of the splits mse did best at the lower end of the learning rates (0.001): "
         "a lower one may suit it still better."
     )
+    assert cautions(evidence([HUBER, replace(MSE, choices=low)], plan={**PLAN, "learning_rates": [0.001, 0.1]})) == ()
     seldom = choices(*[0.1] * 3, *[0.001] * 3, *[0.01] * 4)
     assert cautions(evidence([replace(HUBER, choices=seldom), MSE])) == ()
 

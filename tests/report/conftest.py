@@ -89,7 +89,7 @@ def assemble(
     against = {each.second: each for each in differences if each.first == winner.label}
     equal = [label for label, each in against.items() if each.standing == "practically equal"]
     said = {"better": "worse", "worse": "better"}
-    findings = [Finding(subject=winner.label, verdict="winner", evidence={}, reason=f"Best mean {metric}.")] + [
+    findings = [Finding(subject=winner.label, verdict="best", evidence={}, reason=f"Best mean {metric}.")] + [
         Finding(subject=label, verdict=said.get(each.standing, each.standing), evidence={"mean": each.mean},
                 reason=f"{winner.label} leads by {each.mean:.3g} in {metric}.")
         for label, each in against.items()
@@ -97,7 +97,7 @@ def assemble(
     splits = len(winner.scores[metric].values)
     return Comparison(
         data=data, metric=metric, higher_is_better=higher, margin=margin, entries=ranked,
-        plan={"folds": 5, "repeats": splits // 5, "epochs": EPOCHS, "seed": 0, "learning_rates": list(RATES)},
+        plan={"folds": 5, "repeats": splits // 5, "epochs": EPOCHS, "seed": 0, "learning_rates": (RATES[0], RATES[-1])},
         splits=tuple(f"repeat {1 + index // 5}, fold {1 + index % 5}" for index in range(splits)),
         differences=tuple(differences), best_group=(winner.label, *equal),
         verdict=Verdict(

@@ -29,8 +29,8 @@ def corrected_interval(
 ) -> tuple[float, float, float]:
     """Mean of ``values``, one per split, and the two ends of its interval: ``(mean, low, high)``.
 
-    ``test_share`` is the share of all samples that one test fold holds, 1/k for k folds, so that
-    ``n_test / n_train = test_share / (1 - test_share)``; 0 gives the ordinary interval of independent values.
+    ``test_share`` is ``n_test / n_train``, the size of a test fold over that of the rest: 1 / (k - 1) for k folds, 0
+    for the ordinary interval of independent values.
 
     A NaN says that the metric is undefined on that split; it is left out. Equal values give an interval of zero width.
     One value says nothing about its spread, and an infinite one (a model that diverged) has no mean to be sure of:
@@ -82,9 +82,10 @@ def standing(low: float, high: float, margin: float, p_adjusted: float, level: f
 
     "practically equal" where the whole interval lies in ``[-margin, margin]``, whatever the p-value: with enough
     splits a difference too small to matter becomes significant, and it still doesn't matter. Otherwise "better" or
-    "worse" where the interval excludes 0 and ``p_adjusted < 1 - level``, and "undecided" where the data don't say.
+    "worse" where the interval excludes 0 and ``p_adjusted < 1 - level``, and "undecided" where the data don't say, as
+    with an endless interval.
     """
-    if -margin <= low and high <= margin:
+    if -margin <= low and high <= margin and math.isfinite(high - low):
         return "practically equal"
     if p_adjusted < 1.0 - level:
         if low > 0.0:
@@ -138,10 +139,10 @@ def compare_pairs(
 
 def _checked(values: Sequence[float], test_share: float, level: float) -> list[float]:
     """``values`` without NaN, once the other arguments are known to make sense."""
-    if not 0.0 <= test_share < 1.0:
-        raise LossInputError(f"statistics: `test_share` must lie in [0, 1), got {test_share}.")
+    if not 0.0 <= test_share < math.inf:
+        raise LossInputError(f"compare: `test_share` must be at least 0, got {test_share}.")
     if not 0.0 < level < 1.0:
-        raise LossInputError(f"statistics: `level` must lie between 0 and 1, got {level}.")
+        raise LossInputError(f"compare: `level` must lie between 0 and 1, got {level}.")
     return [float(value) for value in values if not math.isnan(value)]
 
 
@@ -163,7 +164,7 @@ def _mean_and_error(values: Sequence[float], test_share: float) -> tuple[float, 
         return values[0], 0.0, count - 1
     mean = math.fsum(values) / count
     deviation = math.hypot(*(value - mean for value in values)) / math.sqrt(count - 1)
-    return mean, deviation * math.sqrt(1.0 / count + test_share / (1.0 - test_share)), count - 1
+    return mean, deviation * math.sqrt(1.0 / count + test_share), count - 1
 
 
 def _infinite_mean(values: Sequence[float]) -> float:

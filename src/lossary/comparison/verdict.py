@@ -52,7 +52,7 @@ class Evidence:
     """In units of the metric."""
     data: DataSummary
     plan: Mapping[str, Any]
-    """Its ``repeats``, ``folds`` and ``learning_rates`` are looked at."""
+    """Its ``repeats``, ``folds`` and ``learning_rates``, the whole coarse grid, are looked at."""
 
     @property
     def ranked(self) -> list[Entry]:
@@ -275,6 +275,8 @@ def _ceiling(evidence: Evidence) -> Iterable[str]:
 
 def _edges(evidence: Evidence) -> Iterable[str]:
     rates = evidence.plan["learning_rates"]
+    if len(rates) < 3:  # nothing but edges
+        return
     ends: list[tuple[str, str, float, Callable[[float, float], bool]]] = [
         ("lower", "lower", min(rates), lambda rate, end: rate <= end * (1 + 1e-9)),
         ("upper", "higher", max(rates), lambda rate, end: rate >= end * (1 - 1e-9)),
@@ -344,7 +346,7 @@ def _challenger(evidence: Evidence, metric: Metric) -> str | None:
     sign = 1.0 if metric.higher_is_better else -1.0
     best = max(scored, key=lambda entry: sign * entry.scores[metric.name].mean)
     values, winner_values = ([sign * v for v in e.scores[metric.name].values] for e in (best, scored[0]))
-    _, low, high, p = corrected_difference(values, winner_values, test_share=1.0 / evidence.plan["folds"])
+    _, low, high, p = corrected_difference(values, winner_values, test_share=1.0 / (evidence.plan["folds"] - 1))
     margin = metric.margin_at(best.scores[metric.name].mean)
     return best.label if standing(low, high, margin, p) == "better" else None
 

@@ -14,12 +14,17 @@ from .errors import LossInputError
 
 
 class Constraint(Protocol):
-    """What one hyperparameter must be."""
+    """What one hyperparameter must be; its string completes the sentence "it must be ..."."""
 
-    def check(self, owner: str, name: str, value: object) -> None:
-        """Raise :class:`LossInputError` unless ``value`` will do."""
+    def allows(self, value: Any) -> bool: ...
 
     def __str__(self) -> str: ...
+
+
+def require(constraint: Constraint, owner: str, name: str, value: object) -> None:
+    """Raise :class:`LossInputError` unless ``constraint`` allows ``value``."""
+    if not constraint.allows(value):
+        raise LossInputError(f"{owner}: `{name}` must be {constraint}, got {value!r}.")
 
 
 @dataclass(frozen=True)
@@ -36,17 +41,11 @@ class Within:
     below: bool = False
     whole: bool = False
 
-    def check(self, owner: str, name: str, value: object) -> None:
-        if isinstance(value, Tensor) and value.ndim == 0 and not self.whole:
-            return
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int if self.whole else (int, float))
-            or not self.holds(value)
-        ):
-            raise LossInputError(f"{owner}: `{name}` must be {self}, got {value!r}.")
-
-    def holds(self, value: float) -> bool:
+    def allows(self, value: Any) -> bool:
+        if isinstance(value, Tensor):
+            return value.ndim == 0 and not self.whole
+        if isinstance(value, bool) or not isinstance(value, int if self.whole else (int, float)):
+            return False
         return (self.low < value if self.above else self.low <= value) and (
             value < self.high if self.below else value <= self.high
         )
@@ -68,9 +67,8 @@ class OneOf:
 
     values: tuple[object, ...]
 
-    def check(self, owner: str, name: str, value: object) -> None:
-        if not any(value is known or (type(value) is type(known) and value == known) for known in self.values):
-            raise LossInputError(f"{owner}: `{name}` must be {self}, got {value!r}.")
+    def allows(self, value: Any) -> bool:
+        return any(type(value) is type(known) and value == known for known in self.values)
 
     def __str__(self) -> str:
         return "one of " + ", ".join(repr(value) for value in self.values)
@@ -78,16 +76,15 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Fits:
-    """A tensor of the given shape, in the names of the inputs."""
+    """A tensor of the given shape, in the names of the inputs; ``"*"`` is any shape."""
 
     shape: str
 
-    def check(self, owner: str, name: str, value: object) -> None:
-        if not isinstance(value, Tensor):
-            raise LossInputError(f"{owner}: `{name}` must be {self}, got {value!r}.")
+    def allows(self, value: Any) -> bool:
+        return isinstance(value, Tensor)
 
     def __str__(self) -> str:
-        return f"a tensor of shape ({self.shape})"
+        return "a tensor" if self.shape == "*" else f"a tensor of shape ({self.shape})"
 
 
 @dataclass(frozen=True)
@@ -96,9 +93,8 @@ class Optional:
 
     inner: Constraint
 
-    def check(self, owner: str, name: str, value: object) -> None:
-        if value is not None:
-            self.inner.check(owner, name, value)
+    def allows(self, value: Any) -> bool:
+        return value is None or self.inner.allows(value)
 
     def __str__(self) -> str:
         return f"{self.inner}, or None"

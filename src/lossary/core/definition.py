@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .card import Card
-from .constraints import Constraint, Fits, OneOf, Optional, constraints_of
+from .constraints import Constraint, Fits, OneOf, Optional, constraints_of, require
 from .domains import Domain, Either, fits, shape_of
 from .errors import LossDefinitionError, LossInputError
 from .reduction import REDUCE_OPTIONS, REDUCTIONS, align, fill_masked
@@ -62,7 +62,7 @@ class Definition:
             if name not in self.options:
                 raise LossInputError(f"{owner}: {self._unknown(name)}")
             if name in self.constraints:
-                self.constraints[name].check(owner, name, options[name])
+                require(self.constraints[name], owner, name, options[name])
 
     def _unknown(self, name: str) -> str:
         known = sorted(self.options)

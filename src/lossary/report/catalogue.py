@@ -52,7 +52,9 @@ def _facts(definition: Definition) -> list[tuple[str, str]]:
         for name, domain in zip(definition.inputs, card.inputs, strict=True)
     ]
     hyperparameters = [
-        f"{name} = {default!r}: {definition.constraints[name]}" if name in definition.constraints else f"{name} = {default!r}"
+        f"{name} = {default!r}: {definition.constraints[name]}"
+        if name in definition.constraints
+        else f"{name} = {default!r}"
         for name, default in definition.hyperparameters.items()
     ]
     claims = sorted(f"{c.claim} if {c.condition}" if isinstance(c, When) else c for c in card.claims)

@@ -32,7 +32,7 @@ from .figures import common_decimals, duration, interval, number, plain, probabi
 from .ranking import (
     lead_places,
     leads,
-    learning_rates,
+    learning_rate_ends,
     places_of,
     score_of,
     settings_text,
@@ -109,7 +109,7 @@ def difference_chart(
     ]  # fmt: skip
     title = words("differences.axis", metric=name)
     x = quantitative(title, alt.Scale(domain=list(shown), nice=False))
-    band = alt.Chart(data([{"from": -comparison.margin, "to": comparison.margin}]))
+    band = alt.Chart(data([{"from": finite(-comparison.margin), "to": finite(comparison.margin)}]))
     zero = alt.Chart(data([{"at": 0.0}]))
     tips = [tip("loss", words("tip.loss")), tip("figure", words("tip.lead", metric=name)),
             tip("standing", words("tip.standing")), tip("p", "p")]  # fmt: skip
@@ -262,16 +262,19 @@ def choice_chart(
     import altair as alt
 
     words = texts(language)
-    rows = [
+    rows: list[Row] = [
         {"loss": entry.label, "split": split, "rate": choice.learning_rate, "figure": plain(choice.learning_rate),
          "others": settings_text(choice.hyperparameters) or words("none"), "epoch": choice.epoch}
         for entry in comparison.entries
         for split, choice in zip(comparison.splits, entry.choices, strict=True)
     ]  # fmt: skip
-    grid = learning_rates(comparison)
-    scale = alt.Scale(type="log", domain=[grid[0] / 1.5, grid[-1] * 1.5], nice=False)
-    x = quantitative(words("choices.rate_axis"), scale, values=grid, format=".2~g", labelOverlap="parity")
-    ends = alt.Chart(data([{"at": grid[0]}, {"at": grid[-1]}])).mark_rule(color=theme.soft, strokeDash=[4, 3])
+    rates = [row["rate"] for row in rows]
+    ends = learning_rate_ends(comparison) or (min(rates), max(rates))
+    low, high = min(*ends, *rates), max(*ends, *rates)
+    scale = alt.Scale(type="log", domain=[low / 1.5, high * 1.5], nice=False)
+    decades = [10.0**power for power in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)]
+    x = quantitative(words("choices.rate_axis"), scale, values=decades or [low, high], format="~e")
+    dashes = alt.Chart(data([{"at": end} for end in ends])).mark_rule(color=theme.soft, strokeDash=[4, 3])
     points = alt.Chart(data(rows)).mark_point(filled=True, size=34, opacity=0.8).encode(
         x=alt.X("rate:Q", **x),
         yOffset=alt.YOffset("split:N", sort=list(comparison.splits)),
@@ -280,7 +283,7 @@ def choice_chart(
     )  # fmt: skip
     labels = [entry.label for entry in comparison.entries]
     return row_chart([points], shown=labels, labels=labels, theme=theme, width=width,
-                     below=[ends.encode(x=alt.X("at:Q", **x))], padding=0.35)  # fmt: skip
+                     below=[dashes.encode(x=alt.X("at:Q", **x))], padding=0.35)  # fmt: skip
 
 
 def error_places(comparison: Comparison) -> int:

@@ -73,8 +73,9 @@ def window(spans: Iterable[Sequence[float]], anchors: Sequence[float] = ()) -> W
     if not ranges:
         return (0.0, 1.0)
     better = ranges[: max(2, math.ceil(len(ranges) / 2))]
-    low = min([start for start, _ in better] + list(anchors))
-    high = max([end for _, end in better] + list(anchors))
+    fixed = [anchor for anchor in anchors if math.isfinite(anchor)]
+    low = min([start for start, _ in better] + fixed)
+    high = max([end for _, end in better] + fixed)
     width = (high - low) or abs(high) or 1.0
     near = [(start, end) for start, end in ranges if low - REACH * width <= (start + end) / 2 <= high + REACH * width]
     low = max(min([low] + [start for start, _ in near]), low - REACH * width)

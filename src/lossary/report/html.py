@@ -198,7 +198,7 @@ def _tiles(comparison: Comparison, words: Texts) -> list[dict[str, str]]:
     score, places = score_of(winner, metric), places_of(comparison, metric)
     trials = sum(entry.trials for entry in comparison.entries)
     tiles = [{"value": number(score.mean, places), "detail": interval(score.low, score.high, places),
-              "name": words("verdict.score", metric=words.metric(metric), winner=winner.label)}]  # fmt: skip
+              "name": words("verdict.score", metric=_opening(words.metric(metric)), winner=winner.label)}]  # fmt: skip
     for label, lead in list(leads(comparison).items())[:1]:
         digits = lead_places(comparison)
         tiles.append({"value": number(lead.mean, digits, signed=True),

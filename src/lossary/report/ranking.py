@@ -28,7 +28,10 @@ def leads(comparison: Comparison) -> dict[str, Difference]:
 
 
 def standing_against_winner(comparison: Comparison, label: str) -> str:
-    """``"winner"``, ``"better"``, ``"worse"``, ``"practically equal"`` or ``"undecided"``."""
+    """``"winner"``, ``"better"``, ``"worse"``, ``"practically equal"``, ``"undecided"`` or ``"no score"``."""
+    entry = next(entry for entry in comparison.entries if entry.label == label)
+    if not math.isfinite(score_of(entry, comparison.metric).mean):
+        return "no score"
     if label == comparison.winner.label:
         return "winner"
     standing = leads(comparison)[label].standing
@@ -57,8 +60,7 @@ def settings_text(settings: Mapping[str, float]) -> str:
     return ", ".join(f"{name}={plain(value)}" for name, value in settings.items())
 
 
-def learning_rates(comparison: Comparison) -> list[float]:
-    """The grid of learning rates as the plan has it, with the rates that were chosen; in ascending order."""
-    planned = comparison.plan.get("learning_rates") or ()
-    chosen = (choice.learning_rate for entry in comparison.entries for choice in entry.choices)
-    return sorted({float(rate) for rate in (*planned, *chosen)})
+def learning_rate_ends(comparison: Comparison) -> tuple[float, float] | None:
+    """Lowest and highest learning rate of the plan's coarse grid, if the plan names them."""
+    planned = comparison.plan.get("learning_rates")
+    return (float(min(planned)), float(max(planned))) if planned else None

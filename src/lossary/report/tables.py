@@ -17,7 +17,7 @@ from .texts import Texts
 
 Row = dict[str, Any]
 
-SYMBOLS = {"winner": "★", "better": "▲", "worse": "▼", "practically equal": "≈", "undecided": "?"}
+SYMBOLS = {"winner": "★", "better": "▲", "worse": "▼", "practically equal": "≈", "undecided": "?", "no score": "×"}
 FEW = 8
 """So many names are written out; of more, only the number."""
 
@@ -153,7 +153,8 @@ def choice_rows(comparison: Comparison, words: Texts) -> list[Row]:
     """Per loss what the inner splits chose, and what it cost."""
     return [
         {"rank": rank, "label": entry.label,
-         "rate": _range([choice.learning_rate for choice in entry.choices], digits=2), "others": _tally(entry) or words("none"), "epoch": _range([choice.epoch for choice in entry.choices]),
+         "rate": _range([choice.learning_rate for choice in entry.choices], digits=2),
+         "others": _tally(entry) or words("none"), "epoch": _range([choice.epoch for choice in entry.choices]),
          "trials": f"{entry.trials:,}", "diverged": f"{entry.diverged:,}", "time": duration(entry.seconds)}
         for rank, entry in enumerate(comparison.entries)
     ]  # fmt: skip
@@ -228,5 +229,6 @@ def _tally(entry: Entry) -> str:
     parts = []
     for name in names:
         counts = Counter(choice.hyperparameters[name] for choice in entry.choices if name in choice.hyperparameters)
-        parts.append(f"{name}: " + ", ".join(f"{plain(value)}\u00a0×{count}" for value, count in sorted(counts.items())))
+        tally = [f"{plain(value)}\u00a0×{count}" for value, count in sorted(counts.items())]
+        parts.append(f"{name}: {', '.join(tally)}")
     return "; ".join(parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
@@ -14,6 +15,10 @@ LANGUAGES: tuple[str, ...] = get_args(Language)
 TEMPLATES = Path(__file__).parent / "templates"
 
 
+BETWEEN_HAN = re.compile(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")
+"""A space that stands before or after a Latin word, where a Chinese one was set in."""
+
+
 class Texts:
     """Texts of one language by key: ``texts("ranking.title", metric="RMSE")``."""
 
@@ -21,7 +26,7 @@ class Texts:
         self._table = table
 
     def __call__(self, key: str, **values: object) -> str:
-        return self._table[key].format(**values)
+        return BETWEEN_HAN.sub("", self._table[key].format(**values))
 
     def metric(self, name: str) -> str:
         """How a metric is written within a sentence: ``"rmse"`` -> ``"RMSE"``; an unknown one keeps its name."""
