@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lossary.catalogue import get, short_name
 from lossary.core import (
@@ -177,6 +177,10 @@ def _candidate(loss: Any) -> Candidate:
             return parse(definition_of(loss).name)
         except KeyError:
             name = getattr(loss, "__name__", type(loss).__name__)
+            if isinstance(loss, nn.Module) and any(True for _ in loss.parameters()):
+                raise LossInputError(
+                    f"compare: {name} has parameters of its own, which would not be trained."
+                ) from None
             return Candidate(name, name, loss, None)
     raise LossInputError(f"compare: `losses` must hold names, losses or callables, got {loss!r}.")
 

@@ -102,7 +102,7 @@ def winning_code(candidate: Candidate, best: Entry, dataset: Dataset) -> str:
     return "\n".join(lines)
 
 
-def environment(engine: str, why: str, command: str) -> Mapping[str, str]:
+def environment(problem: Problem, engine: str, why: str, command: str) -> Mapping[str, str]:
     """What it takes to repeat a run."""
     return {
         "lossary": __version__,
@@ -113,6 +113,7 @@ def environment(engine: str, why: str, command: str) -> Mapping[str, str]:
         "processors": str(os.cpu_count()),
         "threads": str(torch.get_num_threads()),
         "engine": f"{engine}: {why}",
+        "model": problem.model_identity,
         **({"command": command} if command else {}),
     }
 

@@ -121,7 +121,7 @@ def compare(
             code=winning_code(winner, best, dataset),
         ),
         findings=findings(evidence),
-        environment=environment(trainer.name, why, command),
+        environment=environment(problem, trainer.name, why, command),
         seconds=time.perf_counter() - started,
         new_trials=search.new,
         trials=tuple(summary for candidate in competing for summary in summaries(problem, search, candidate)),

@@ -1,1 +1,20 @@
 """Renders results: on the terminal, as HTML pages and charts. No other part of the library does."""
+
+from .catalogue import show_catalogue, show_loss
+from .charts import (
+    absolute_error_chart,
+    choice_chart,
+    confidence_chart,
+    curve_chart,
+    difference_chart,
+    ranking_chart,
+    residual_chart,
+)
+from .html import comparison_page, write_comparison
+from .terminal import progress, show_comparison
+
+__all__ = [
+    "absolute_error_chart", "choice_chart", "comparison_page", "confidence_chart", "curve_chart", "difference_chart",
+    "progress", "ranking_chart", "residual_chart", "show_catalogue", "show_comparison", "show_loss",
+    "write_comparison",
+]  # fmt: skip

@@ -273,7 +273,7 @@ def choice_chart(
     low, high = min(*ends, *rates), max(*ends, *rates)
     scale = alt.Scale(type="log", domain=[low / 1.5, high * 1.5], nice=False)
     decades = [10.0**power for power in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)]
-    x = quantitative(words("choices.rate_axis"), scale, values=decades or [low, high], format="~e")
+    x = quantitative(words("choices.rate_axis"), scale, values=decades or [low, high], format="~e", labelOverlap=False)
     dashes = alt.Chart(data([{"at": end} for end in ends])).mark_rule(color=theme.soft, strokeDash=[4, 3])
     points = alt.Chart(data(rows)).mark_point(filled=True, size=34, opacity=0.8).encode(
         x=alt.X("rate:Q", **x),

@@ -14,13 +14,14 @@ MANY = 1e7
 
 
 def decimals(half_width: float) -> int:
-    """How many decimals a figure deserves whose interval reaches ``half_width`` to either side.
+    """Decimals of a figure whose interval reaches ``half_width`` to either side: down to the second digit of that.
 
-    Two significant digits of the half-width where it begins with 1, 2 or 3, otherwise one (the rule of the Particle
-    Data Group, Review of Particle Physics, section 5.3). Negative: round to tens, hundreds, ...
+    Negative: round to tens, hundreds, ...
+
+    >>> decimals(5.6), decimals(0.021), decimals(1234.0)
+    (1, 3, -2)
     """
-    exponent = math.floor(math.log10(half_width))
-    return -exponent + (1 if half_width / 10**exponent < 3.55 else 0)
+    return 1 - math.floor(math.log10(half_width))
 
 
 def common_decimals(half_widths: Iterable[float], figures: Iterable[float]) -> int:

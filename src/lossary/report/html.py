@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import dataclasses
+import io
 import json
 import os
 import re
@@ -10,12 +13,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lossary.comparison.result import Comparison
+from lossary.comparison.result import Comparison, TrialSummary
 
 from . import charts, tables
 from .drawing import NIGHT, PAPER, Theme, colour
 from .figures import duration, interval, number, share
-from .ranking import lead_places, leads, margin_text, places_of, score_of
+from .ranking import lead_places, leads, margin_text, places_of, score_of, settings_text
 from .texts import TEMPLATES, Texts, texts
 
 if TYPE_CHECKING:
@@ -61,7 +64,7 @@ def comparison_page(comparison: Comparison, *, language: str = "en") -> str:
 
 
 def write_comparison(comparison: Comparison, folder: Path, *, language: str = "en") -> Path:
-    """Write ``report.html`` and ``result.json`` into ``folder``, which is made if it isn't there.
+    """Write ``report.html``, ``result.json`` and ``trials.csv`` into ``folder``, which is made if it isn't there.
 
     Each file appears whole or not at all; what stood there before stays until then.
 
@@ -72,11 +75,26 @@ def write_comparison(comparison: Comparison, folder: Path, *, language: str = "e
         LossInputError: for a language that the reports don't speak.
         OSError: if the folder can't be written to.
     """
-    page, result = comparison_page(comparison, language=language), comparison.to_json()
+    texts_by_name = {
+        "trials.csv": _trials_csv(comparison),
+        "result.json": comparison.to_json() + "\n",
+        "report.html": comparison_page(comparison, language=language),
+    }
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "result.json", result + "\n")
-    _write(folder / "report.html", page)
+    for name, text in texts_by_name.items():
+        _write(folder / name, text)
     return folder / "report.html"
+
+
+def _trials_csv(comparison: Comparison) -> str:
+    """A line per trial under the names of the fields of a trial; its hyperparameters as ``delta=0.5``."""
+    table = io.StringIO()
+    names = [field.name for field in dataclasses.fields(TrialSummary)]
+    writer = csv.DictWriter(table, names, lineterminator="\n")
+    writer.writeheader()
+    for trial in comparison.trials:
+        writer.writerow(dataclasses.asdict(trial) | {"hyperparameters": settings_text(trial.hyperparameters)})
+    return table.getvalue()
 
 
 def _write(path: Path, text: str) -> None:

@@ -51,8 +51,9 @@ def lead_places(comparison: Comparison) -> int:
 
 
 def margin_text(comparison: Comparison) -> str:
-    """The margin of practical interest, with two digits."""
-    return number(comparison.margin, common_decimals((), [comparison.margin]) - 1)
+    """The margin of practical interest, with three digits at most."""
+    text = number(comparison.margin, common_decimals((), [comparison.margin]))
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
 
 
 def settings_text(settings: Mapping[str, float]) -> str:

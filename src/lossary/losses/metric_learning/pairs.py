@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -14,9 +15,9 @@ from lossary.core import (
     Binary,
     Card,
     Embedding,
-    LossInputError,
     NonNegative,
     NonNegativeReal,
+    OneOf,
     PairLoss,
     Positive,
     Reduce,
@@ -31,10 +32,27 @@ from lossary.core import (
 from .similarity import DISTANCES, Distance, cosine, length
 
 __all__ = [
-    "ContrastiveLoss", "CosineEmbeddingLoss", "HingeEmbeddingLoss", "TripletMarginLoss", "TripletMarginWithDistanceLoss",
-    "contrastive_loss", "cosine_embedding_loss", "hinge_embedding_loss", "triplet_margin_loss",
-    "triplet_margin_with_distance_loss",
+    "ContrastiveLoss", "CosineEmbeddingLoss", "HingeEmbeddingLoss", "TripletMarginLoss",
+    "TripletMarginWithDistanceLoss", "contrastive_loss", "cosine_embedding_loss", "hinge_embedding_loss",
+    "triplet_margin_loss", "triplet_margin_with_distance_loss",
 ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _NameOrFunction(OneOf):
+    """One of a few names, or a function of your own."""
+
+    def allows(self, value: Any) -> bool:
+        return callable(value) or super().allows(value)
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}, or a function"
+
+
+DistanceFunction = Annotated[
+    Distance | Callable[[Tensor, Tensor], Tensor], _NameOrFunction(("euclidean", "squared_euclidean", "cosine"))
+]
+"""A distance by its name, or a function of two tensors ``(*n, d)`` that returns ``(*n)``."""
 
 
 @loss(
@@ -44,7 +62,7 @@ __all__ = [
         values="*n",
         claims={"nonnegative", "symmetric"},
         formula=r"\tfrac12\, y\, d^2 + \tfrac12 (1 - y) \max(0, m - d)^2,\quad d = \|x_1 - x_2\|",
-        source="Hadsell, Chopra and LeCun, Dimensionality reduction by learning an invariant mapping (CVPR 2006), eq. 4",
+        source="Hadsell et al., Dimensionality reduction by learning an invariant mapping (CVPR 2006), eq. 4",
         settings=[{"margin": 4.0}],
         tune={"margin": (0.5, 1.0, 2.0)},
         good_at={"small batches", "memory"},
@@ -182,7 +200,7 @@ class HingeEmbeddingLoss(PairLoss, of=hinge_embedding_loss):
         values="*n",
         claims={"nonnegative", "bounded_gradient"},
         formula=r"\max\big(0, \|a - p + \epsilon\|_p - \|a - n + \epsilon\|_p + m\big)",
-        source="Balntas et al., Learning local feature descriptors with triplets (BMVC 2016), eq. 2, 5; arXiv:1503.03832",
+        source="Balntas et al., Learning local feature descriptors with triplets and shallow CNNs (BMVC 2016)",
         settings=[{"margin": 0.2, "p": 1.0}, {"swap": True}],
         tune={"margin": (0.1, 0.3, 1.0)},
         good_at={"small batches", "memory", "large margins"},
@@ -218,7 +236,7 @@ def triplet_margin_loss(
         margin: By how much the negative must be farther, in units of the embeddings.
         p: Order of the norm; 2 is Euclidean, 1 sums the absolute differences.
         eps: Added to each difference, as in torch.
-        swap: Whether the distance from negative to positive counts where it is the smaller one (eq. 5 of Balntas).
+        swap: Whether the distance from negative to positive counts where it is the smaller one (Balntas's anchor swap).
 
     >>> triplet_margin_loss(torch.zeros(1, 2), torch.zeros(1, 2), torch.ones(1, 2), margin=2.0)
     tensor(0.5858)
@@ -246,15 +264,15 @@ class TripletMarginLoss(TripletLoss, of=triplet_margin_loss):
         values="*n",
         claims={"nonnegative", When("symmetric", "swap"), When("bounded_gradient", "distance_function == 'euclidean'")},
         formula=r"\max\big(0, d(a, p) - d(a, n) + m\big)",
-        source="arXiv:1503.03832, eq. 3; torch.nn.TripletMarginWithDistanceLoss",
+        source="arXiv:1503.03832, section 3.1; torch.nn.TripletMarginWithDistanceLoss",
         settings=[{"distance_function": "cosine", "swap": True}, {"distance_function": "squared_euclidean"}],
         tune={"margin": (0.1, 0.3, 1.0)},
         good_at={"small batches", "memory", "large margins"},
         bad_at={"hard negatives", "label noise"},
         known_as=("triplet with distance", "cosine triplet", "FaceNet triplet"),
         elsewhere={
-            "torch": "TripletMarginWithDistanceLoss; takes a function only, by default PairwiseDistance, which adds 1e-6"
-            " to each difference",
+            "torch": "TripletMarginWithDistanceLoss; takes a function only, by default PairwiseDistance, which adds"
+            " 1e-6 to each difference",
             "FaceNet": "squared_euclidean on vectors of length 1, margin 0.2",
         },
     )
@@ -264,7 +282,7 @@ def triplet_margin_with_distance_loss(
     positive: Tensor,
     negative: Tensor,
     *,
-    distance_function: Distance | Callable[[Tensor, Tensor], Tensor] = "euclidean",
+    distance_function: DistanceFunction = "euclidean",
     margin: Positive = 1.0,
     swap: bool = False,
     **how: Unpack[Reduce],
@@ -286,7 +304,7 @@ def triplet_margin_with_distance_loss(
     >>> triplet_margin_with_distance_loss(a, 2 * a, n, distance_function="cosine")
     tensor(0.6000)
     """
-    distance = _distance(distance_function)
+    distance = distance_function if callable(distance_function) else DISTANCES[distance_function]
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = torch.minimum(far, distance(positive, negative))
@@ -296,17 +314,6 @@ def triplet_margin_with_distance_loss(
 class TripletMarginWithDistanceLoss(TripletLoss, of=triplet_margin_with_distance_loss):
     """Module form of :func:`triplet_margin_with_distance_loss`."""
 
-    distance_function: Distance | Callable[[Tensor, Tensor], Tensor] = "euclidean"
+    distance_function: DistanceFunction = "euclidean"
     margin: Positive = 1.0
     swap: bool = False
-
-
-def _distance(choice: Distance | Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
-    if callable(choice):
-        return choice
-    if choice not in DISTANCES:
-        known = ", ".join(map(repr, DISTANCES))
-        raise LossInputError(
-            f"triplet_margin_with_distance_loss: `distance_function` must be {known} or a function, got {choice!r}."
-        )
-    return DISTANCES[choice]

@@ -19,14 +19,15 @@ Distance = Literal["euclidean", "squared_euclidean", "cosine"]
 def length(x: Tensor) -> Tensor:
     """Euclidean norm over the last dimension."""
     square = x.square().sum(-1)
-    positive = square > 0
-    return torch.where(positive, torch.where(positive, square, 1.0).sqrt(), 0.0)
+    zero = square == 0  # and not the contrary of "above 0", which would make 0 of NaN
+    return torch.where(zero, 0.0, torch.where(zero, 1.0, square).sqrt())
 
 
 def unit(x: Tensor) -> Tensor:
     """Vectors of length 1 in the direction of ``x``."""
     size = length(x).unsqueeze(-1)
-    return x / torch.where(size > 0, size, 1.0)
+    zero = size == 0
+    return torch.where(zero, 0.0, x / torch.where(zero, 1.0, size))
 
 
 def cosine(x: Tensor, y: Tensor) -> Tensor:

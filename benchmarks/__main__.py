@@ -1,0 +1,27 @@
+"""Run all benchmarks, print their figures, and write them as JSON: ``python -m benchmarks [NAME ...] [--json FILE]``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from . import engine, importing
+
+BENCHMARKS = {"engine": engine.measure, "importing": importing.measure}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", help="which to run; all where none is named")
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    options = parser.parse_args()
+    results = {}
+    for name in options.names or BENCHMARKS:
+        results[name] = BENCHMARKS[name]()
+        print(f"{name}: {results[name]['summary']}", flush=True)
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=2))
+
+
+main()

@@ -1,0 +1,141 @@
+"""The command line: what it prints, what it writes, how it fails, and that a killed run goes on."""
+
+import csv
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+
+from lossary import catalogue
+
+QUICK = ["--repeats", "1", "--folds", "3", "--budget", "2", "--epochs", "4"]
+
+
+def lossary(*arguments, cwd, check=None):
+    done = subprocess.run(
+        [sys.executable, "-m", "lossary", *map(str, arguments)], capture_output=True, text=True, cwd=cwd, timeout=300
+    )
+    if check is not None:
+        assert done.returncode == check, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """One real comparison, looked at by several tests."""
+    folder = tmp_path_factory.mktemp("run")
+    done = lossary("compare", "iris", *QUICK, "--losses", "cross_entropy,nll,softmax_focal", cwd=folder, check=0)
+    return folder, done
+
+
+def test_compare_prints_the_verdict_and_writes_the_report(run):
+    folder, done = run
+    report = folder / "lossary-report" / "iris"
+    assert {path.name for path in report.iterdir()} >= {"report.html", "result.json", "trials.csv", "trials.sqlite"}
+    result = json.loads((report / "result.json").read_text())
+    assert result["verdict"]["headline"] in " ".join(done.stdout.split())
+    assert "report.html" in done.stdout
+    assert "\x1b[" not in done.stdout + done.stderr, "plain when piped"
+    with (report / "trials.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 3 * 3 * 2
+    assert "lossary compare iris" in result["environment"]["command"]
+
+
+def test_the_same_command_again_trains_nothing(run):
+    folder, _ = run
+    done = lossary(
+        "compare", "iris", *QUICK, "--losses", "cross_entropy,nll,softmax_focal", "--json", cwd=folder, check=0
+    )
+    assert json.loads(done.stdout)["new_trials"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nowhere.csv", "--target", "y"], "nowhere.csv"),
+        (["data.csv", "--target", "prise"], "price"),
+        (["data.csv"], "target"),
+        (["data.csv", "--target", "same"], "same"),
+        (["data.csv", "--target", "price", "--losses", "hubber,mse"], "did you mean huber"),
+        (["data.csv", "--target", "price", "--losses", "huber:delta=0,mse"], "`delta` must be a number above 0"),
+        (["data.csv", "--target", "price", "--folds", "1"], "`folds` must be at least 2"),
+        (["data.csv", "--target", "price", "--folds", "50"], "50"),
+        (["data.csv", "--target", "price", "--metric", "auroc"], "`metric` must be one of"),
+        (["data.csv", "--target", "price", "--model", "nowhere:f"], "`--model` must name something"),
+        (["data.csv", "--target", "price", "--out", "data.csv"], "`--out` must be a folder"),
+        (["data.csv", "--target", "price", "--language", "fr"], "`--language` must be en or zh"),
+        (["empty.csv", "--target", "y"], "empty"),
+        (["hole.csv", "--target", "y"], "hole"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_sentence_and_exit_code_2(arguments, words, tmp_path):
+    rows = [f"{i},{i % 7},{i * 1.5},1" for i in range(40)]
+    (tmp_path / "data.csv").write_text("\n".join(["a,b,price,same", *rows]))
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "hole.csv").write_text("\n".join(["hole,x,y", *[f",{i},{i * 2.5}" for i in range(40)]]))
+    before = {path.name for path in tmp_path.iterdir()}
+    done = lossary("compare", *arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1 and words in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == before, "nothing half-written is left behind"
+
+
+def test_a_model_from_a_file(tmp_path):
+    (tmp_path / "net.py").write_text(
+        "import torch\ndef make(inputs, outputs):\n    return torch.nn.Linear(inputs, outputs)\n"
+    )
+    lossary("compare", "iris", *QUICK, "--model", "net.py:make", "--out", "r", cwd=tmp_path, check=0)
+    assert "net:make" in json.loads((tmp_path / "r" / "result.json").read_text())["environment"]["model"]
+
+
+def test_a_killed_run_goes_on_where_it_stopped(tmp_path):
+    """kill -9 in the middle; the same command then trains exactly what is missing."""
+    arguments = ["compare", "diabetes", "--repeats", "1", "--folds", "5", "--epochs", "60", "--json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lossary", *arguments],
+        cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    ledger = tmp_path / "lossary-report" / "diabetes" / "trials.sqlite"
+    deadline = time.monotonic() + 120
+    while count(ledger) < 5 and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = count(ledger)
+    assert kept >= 5
+    done = lossary(*arguments, cwd=tmp_path, check=0)
+    result = json.loads(done.stdout)
+    total = len(result["trials"])
+    assert total == 4 * 5 * 8
+    assert result["new_trials"] == total - kept > 0
+    assert count(ledger) == total
+
+
+def count(ledger):
+    if not ledger.exists():
+        return 0
+    try:
+        with sqlite3.connect(f"file:{ledger}?mode=ro", uri=True, timeout=5) as connection:
+            return connection.execute("SELECT count(*) FROM trials").fetchone()[0]
+    except sqlite3.OperationalError:  # not set up yet
+        return 0
+
+
+def test_list_and_show(tmp_path):
+    listed = json.loads(lossary("list", "--json", cwd=tmp_path, check=0).stdout)
+    assert {entry["name"] for entry in listed} == {d.name for d in catalogue.find()}
+    shown = lossary("show", "MAE", cwd=tmp_path, check=0).stdout
+    assert "l1_loss" in shown and "Laplace" in shown
+    assert lossary("show", "hubber", cwd=tmp_path).returncode == 2
+    assert "regression" in lossary("list", "--task", "cooking", cwd=tmp_path, check=2).stderr
+
+
+def test_help_and_version(tmp_path):
+    assert "compare" in lossary("--help", cwd=tmp_path, check=0).stdout
+    assert lossary("--version", cwd=tmp_path, check=0).stdout.strip()
