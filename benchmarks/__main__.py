@@ -1,4 +1,4 @@
-"""Run all benchmarks, print their figures, and write them as JSON: ``python -m benchmarks [NAME ...] [--json FILE]``."""
+"""Run benchmarks, print their figures and write them as JSON: ``python -m benchmarks [NAME ...] [--json FILE]``."""
 
 from __future__ import annotations
 

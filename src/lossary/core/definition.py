@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from .card import Card
 from .constraints import Constraint, Fits, OneOf, Optional, constraints_of, require
-from .domains import Domain, Either, fits, shape_of
+from .domains import Domain, Either, alternatives, fits, shape_of
 from .errors import LossDefinitionError, LossInputError
 from .reduction import REDUCE_OPTIONS, REDUCTIONS, align, fill_masked
 
@@ -46,6 +46,14 @@ class Definition:
     options: frozenset[str]
     """All keywords of the function."""
     module: type[nn.Module] | None = None
+
+    def __post_init__(self) -> None:
+        self._mask_patterns = alternatives(self.card.mask or self.card.values)
+        shapes = {domain.patterns for domain in self.card.inputs}
+        (names,) = next(iter(shapes)) if len(shapes) == 1 and len(next(iter(shapes))) == 1 else ((),)
+        plain = len(names) == 1 and names[0].startswith("*")
+        self._elementwise = names[0] if plain and not any(isinstance(d, Either) for d in self.card.inputs) else None
+        """The one name in all shapes, where every input has the same shape and any will do."""
 
     @property
     def name(self) -> str:
@@ -81,7 +89,8 @@ class Definition:
         """
         chosen, alternative, sizes = self._match(tensors)
         compute = compute_dtype(tensors)
-        ready = [t.to(compute) if d.floating else t for d, t in zip(chosen, tensors, strict=True)]
+        floating = [d.floating for d in chosen]
+        ready = [t.to(compute) if f and t.dtype != compute else t for f, t in zip(floating, tensors, strict=True)]
         for name, value in options.items():
             if isinstance(value, Tensor) and name in self.constraints:
                 options[name] = value.to(compute) if value.is_floating_point() else value
@@ -89,7 +98,7 @@ class Definition:
         mask = options.get("mask")
         if mask is None:
             return ready
-        at = _alternative(self.card.mask or self.card.values, alternative)
+        at = self._mask_patterns[min(alternative, len(self._mask_patterns) - 1)]
         full = torch.empty(shape_of(at, sizes), device="meta")
         options["mask"] = mask = align(mask, full, "mask")
         return [
@@ -97,10 +106,12 @@ class Definition:
             for d, t in zip(chosen, ready, strict=True)
         ]
 
-    def _match(self, tensors: Sequence[Tensor]) -> tuple[list[Domain], int, dict[str, tuple[int, ...]]]:
+    def _match(self, tensors: Sequence[Tensor]) -> tuple[Sequence[Domain], int, dict[str, tuple[int, ...]]]:
         """The domain that each tensor is in, which alternative of the shapes they fit, and the sizes of the names."""
+        if self._elementwise is not None and all(t.shape == tensors[0].shape for t in tensors):
+            return self.card.inputs, 0, {self._elementwise: tuple(tensors[0].shape)}
         chosen = [_option(domain, t) for domain, t in zip(self.card.inputs, tensors, strict=True)]
-        for alternative in range(max(domain.shape.count("|") for domain in chosen) + 1):
+        for alternative in range(max(len(domain.patterns) for domain in chosen)):
             sizes: dict[str, tuple[int, ...]] = {}
             if all(fits(d.pattern(alternative), t.shape, sizes) for d, t in zip(chosen, tensors, strict=True)):
                 return chosen, alternative, sizes
@@ -124,11 +135,6 @@ def _option(domain: Domain, tensor: Tensor) -> Domain:
         return domain
     fitting = [option for option in domain.options if option.floating == tensor.is_floating_point()]
     return fitting[0] if fitting else domain.options[0]
-
-
-def _alternative(shapes: str, alternative: int) -> list[str]:
-    parts = shapes.split("|")
-    return parts[min(alternative, len(parts) - 1)].split()
 
 
 def compute_dtype(tensors: Sequence[Tensor]) -> torch.dtype:

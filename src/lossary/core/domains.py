@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
@@ -35,6 +35,11 @@ def fits(pattern: Sequence[str], shape: Sequence[int], sizes: dict[str, tuple[in
     return True
 
 
+def alternatives(shapes: str) -> tuple[tuple[str, ...], ...]:
+    """The names in each of the shapes that ``|`` separates."""
+    return tuple(tuple(shape.split()) for shape in shapes.split("|"))
+
+
 def shape_of(pattern: Sequence[str], sizes: Sizes) -> tuple[int, ...]:
     """The concrete shape of ``pattern`` where each name has its size."""
     return tuple(n for name in pattern for n in ((int(name),) if name.isdigit() else sizes[name]))
@@ -49,6 +54,8 @@ class Domain:
 
     shape: str
     constant: bool = False
+    patterns: tuple[tuple[str, ...], ...] = field(init=False, repr=False, compare=False)
+    """The names in each alternative of the shape."""
 
     neutral: ClassVar[float] = 0.0
     """A value at which every loss on this domain is finite and smooth; stands in for masked elements."""
@@ -59,9 +66,11 @@ class Domain:
     extremes: ClassVar[tuple[float, ...]] = (0.0, 1e4, -1e4)
     """Values at the edge of the domain, where formulas tend to break."""
 
-    def pattern(self, alternative: int = 0) -> list[str]:
-        shapes = self.shape.split("|")
-        return shapes[min(alternative, len(shapes) - 1)].split()
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "patterns", alternatives(self.shape))
+
+    def pattern(self, alternative: int = 0) -> tuple[str, ...]:
+        return self.patterns[min(alternative, len(self.patterns) - 1)]
 
     def __or__(self, other: Domain) -> Either:
         return Either(self.shape, options=(self, other))
