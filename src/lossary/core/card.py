@@ -97,5 +97,10 @@ class Card:
 
     def claims_under(self, hyperparameters: Mapping[str, Any]) -> frozenset[ClaimName]:
         """The claims that the card makes for these hyperparameters."""
-        plain = {claim for claim in self.claims if not isinstance(claim, When)}
-        return frozenset(plain | {c.claim for c in self.claims if isinstance(c, When) and c.holds(hyperparameters)})
+        claims: set[ClaimName] = set()
+        for claim in self.claims:
+            if not isinstance(claim, When):
+                claims.add(claim)
+            elif claim.holds(hyperparameters):
+                claims.add(claim.claim)
+        return frozenset(claims)

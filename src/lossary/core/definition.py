@@ -49,10 +49,10 @@ class Definition:
 
     def __post_init__(self) -> None:
         self._mask_patterns = alternatives(self.card.mask or self.card.values)
-        shapes = {domain.patterns for domain in self.card.inputs}
-        (names,) = next(iter(shapes)) if len(shapes) == 1 and len(next(iter(shapes))) == 1 else ((),)
-        plain = len(names) == 1 and names[0].startswith("*")
-        self._elementwise = names[0] if plain and not any(isinstance(d, Either) for d in self.card.inputs) else None
+        shapes = {domain.shape.strip() for domain in self.card.inputs if not isinstance(domain, Either)}
+        name = shapes.pop() if len(shapes) == 1 else ""
+        plain = name.startswith("*") and not {" ", "|"} & set(name)
+        self._elementwise = name if plain and not any(isinstance(d, Either) for d in self.card.inputs) else None
         """The one name in all shapes, where every input has the same shape and any will do."""
 
     @property
