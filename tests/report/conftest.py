@@ -19,6 +19,7 @@ from lossary.comparison.result import (
     Errors,
     Score,
     Standing,
+    TrialSummary,
     Verdict,
 )
 from lossary.core import Finding
@@ -94,15 +95,22 @@ def assemble(
                 reason=f"{winner.label} leads by {each.mean:.3g} in {metric}.")
         for label, each in against.items()
     ]  # fmt: skip
-    splits = len(winner.scores[metric].values)
+    splits = tuple(f"repeat {1 + index // 5}, fold {1 + index % 5}" for index in range(len(winner.choices)))
+    trials = tuple(
+        TrialSummary(label=entry.label, split=split, learning_rate=choice.learning_rate, epoch=choice.epoch,
+                     hyperparameters=choice.hyperparameters, validation=-entry.scores[metric].mean, epochs=EPOCHS,
+                     seconds=0.25, diverged=False, chosen=True)
+        for entry in ranked for split, choice in zip(splits, entry.choices, strict=True)
+    )  # fmt: skip
     return Comparison(
         data=data, metric=metric, higher_is_better=higher, margin=margin, entries=ranked,
-        plan={"folds": 5, "repeats": splits // 5, "epochs": EPOCHS, "seed": 0, "learning_rates": (RATES[0], RATES[-1])},
-        splits=tuple(f"repeat {1 + index // 5}, fold {1 + index % 5}" for index in range(splits)),
+        plan={"folds": 5, "repeats": len(splits) // 5, "epochs": EPOCHS, "seed": 0,
+              "learning_rates": (RATES[0], RATES[-1])},
+        splits=splits, trials=trials,
         differences=tuple(differences), best_group=(winner.label, *equal),
         verdict=Verdict(
-            headline=f"{winner.label} did best on {data.name}, but several losses are within reach of luck.",
-            reasons=(f"Its mean {metric} is {winner.scores[metric].mean:.3g} over {splits} splits.",
+            headline=f"{winner.label} leads on {data.name}, but some losses may be as good.",
+            reasons=(f"Its mean {metric} is {winner.scores[metric].mean:.3g} over {len(splits)} splits.",
                      f"{len(equal)} losses are practically equal to it: they differ by less than {margin:g}."),
             cautions=("The learning rate was chosen at the edge of its grid on 2 of the splits.",),
             code=f"import lossary\n\nloss = {winner.code}\nvalue = loss(prediction, target)",
@@ -118,7 +126,7 @@ def build_regression(losses: Sequence[str] = REGRESSION_LOSSES, splits: int = 10
     difficulty = rng.normal(0, 2.6, splits)
     entries = []
     for rank, label in enumerate(losses):
-        rmse = (78.0 if label.startswith("quantile:q=0.9") else 54.2 + 0.3 * rank) + difficulty
+        rmse = (78.0 if label.startswith("quantile:q=0.9") else 54.2 + 0.09 * rank**2) + difficulty
         rmse = rmse + rng.normal(0, 0.3, splits)
         mae = rmse * (0.84 if label == "mse" else 0.81) + rng.normal(0, 0.5, splits)
         bias = 42.0 if label.startswith("quantile:q=0.9") else rng.normal(0, 2)

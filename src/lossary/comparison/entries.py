@@ -98,7 +98,7 @@ def winning_code(candidate: Candidate, best: Entry, dataset: Dataset) -> str:
     lines += _balance_code(candidate, dataset)
     lines += [best.code, f"optimizer = torch.optim.Adam(model.parameters(), lr={rate:g})"]
     if dataset.task == "regression":
-        lines.append("# The target was standardised in training: subtract its mean and divide by its deviation.")
+        lines.append("# The target was standardised: (target - mean) / standard deviation.")
     return "\n".join(lines)
 
 

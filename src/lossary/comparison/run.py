@@ -117,7 +117,7 @@ def compare(
         verdict=Verdict(
             headline=headline(evidence),
             reasons=reasons(evidence),
-            cautions=(*cautions(evidence), *dataset.notes),
+            cautions=(*cautions(evidence), *(f"Data: {note}." for note in dataset.notes)),
             code=winning_code(winner, best, dataset),
         ),
         findings=findings(evidence),

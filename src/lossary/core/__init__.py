@@ -16,6 +16,7 @@ from .constraints import (
     Positive,
     PositiveInt,
     Within,
+    require,
 )
 from .definition import Definition, definition_of, definitions, loss
 from .domains import (
@@ -45,17 +46,18 @@ from .domains import (
     shape_of,
 )
 from .errors import LossDefinitionError, LossError, LossInputError, UnknownNameError
-from .module import Loss, ManyLoss, PairLoss, SingleLoss, TripletLoss
+from .module import Call, Loss, ManyLoss, PairLoss, SingleLoss, TripletLoss
 from .reduction import REDUCTIONS, Reduce, Reduction, Weighted, align, fill_masked, masked_sum, reduce
 from .result import Finding, Result
 
 __all__ = [
-    "CLAIM_NAMES", "REDUCTIONS", "AtLeastOne", "Binary", "Box", "Card", "ClaimName", "ClassIndex", "ClassWeight",
-    "Constraint", "Count", "Definition", "Domain", "Either", "Embedding", "Finding", "Fits", "Fraction", "Image",
-    "Length", "LogProbability", "LogSimplex", "Logit", "Loss", "LossDefinitionError", "LossError", "LossInputError",
-    "ManyLoss", "NonNegative", "NonNegativeReal", "Number", "OneOf", "OpenFraction", "Optional", "PairLoss", "Positive",
-    "PositiveInt", "PositiveReal", "Probability", "Real", "Reduce", "Reduction", "Relevance", "Result", "Score", "Sign",
-    "Simplex", "SingleLoss", "Sizes", "Trait", "TripletLoss", "UnknownNameError", "Waveform", "Weighted", "When",
-    "Within", "align", "definition_of", "definitions", "fill_masked", "loss", "masked_sum", "perfect_prediction",
-    "reduce", "reduce_classes", "shape_of",
+    "CLAIM_NAMES", "REDUCTIONS", "AtLeastOne", "Binary", "Box", "Call", "Card", "ClaimName", "ClassIndex",
+    "ClassWeight", "Constraint", "Count", "Definition", "Domain", "Either", "Embedding", "Finding", "Fits",
+    "Fraction", "Image", "Length", "LogProbability", "LogSimplex", "Logit", "Loss", "LossDefinitionError",
+    "LossError", "LossInputError", "ManyLoss", "NonNegative", "NonNegativeReal", "Number", "OneOf",
+    "OpenFraction", "Optional", "PairLoss", "Positive", "PositiveInt", "PositiveReal", "Probability", "Real",
+    "Reduce", "Reduction", "Relevance", "Result", "Score", "Sign", "Simplex", "SingleLoss", "Sizes", "Trait",
+    "TripletLoss", "UnknownNameError", "Waveform", "Weighted", "When", "Within", "align", "definition_of",
+    "definitions", "fill_masked", "loss", "masked_sum", "perfect_prediction", "reduce", "reduce_classes",
+    "require", "shape_of",
 ]  # fmt: skip

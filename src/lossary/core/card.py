@@ -74,6 +74,8 @@ class Card:
     """"interacting" where the value of one sample depends on the others, as in contrastive and ranking losses."""
     sizes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Sizes of dimensions to test with, where the usual ones won't do."""
+    stops_gradient: bool = False
+    """Whether the source holds a part of the value constant in the gradient, which then is not the value's slope."""
     memory: Literal["linear", "quadratic"] = "linear"
     """How the largest intermediate grows with the number of samples."""
     tune: Mapping[str, Sequence[float]] = field(default_factory=dict)

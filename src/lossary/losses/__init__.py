@@ -1,5 +1,14 @@
 """The losses, one file per task; each file says in ``__all__`` what it offers."""
 
 from .classification import *
+from .detection import *
+from .imbalance import *
 from .metric_learning import *
+from .noisy_labels import *
+from .ordinal import *
+from .preference import *
+from .ranking import *
 from .regression import *
+from .reinforcement import *
+from .self_supervised import *
+from .uncertainty import *

@@ -1,83 +1,164 @@
-"""The catalogue on the terminal: a table of losses, and one loss in full."""
+"""The catalogue on the terminal: a list of losses, and one loss in full; within 80 columns, and plain when piped."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from rich.console import Console
-from rich.markup import escape
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from lossary.catalogue import short_name
-from lossary.core import Definition, When
+from lossary.core import Definition
+
+from . import braille, formulas
+from .curves import LossCurve, curve, extent
+from .descriptions import (
+    Field,
+    citations,
+    claims,
+    documentation,
+    hyperparameters,
+    inputs,
+    options,
+    rewrite_roles,
+    shape_words,
+    signatures,
+)
+
+WIDEST = 110
+"""Columns that lines of text take at most."""
+PANEL = 12
+"""Lines of a panel of the curve, without those of its axis."""
 
 
 def show_catalogue(losses: Sequence[Definition], console: Console) -> None:
-    """A line for each loss: name, class, what it is for, and what it is."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("name", "class", "task"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("what it is")
-    for d in losses:
-        module = "" if d.module is None else d.module.__name__
-        table.add_row(short_name(d), module, d.card.tasks[0], escape(_summary(d)))
-    console.print(table)
-    console.print(f"\n{len(losses)} losses. `lossary show NAME` tells all about one.", highlight=False)
+    """The losses by the task that they are for, each with its name and what it is."""
+    tasks = dict.fromkeys(d.card.tasks[0] for d in losses)
+    widest = max((len(short_name(d)) for d in losses), default=0)
+    for task in tasks:
+        console.print(Text(task, style="bold"))
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(no_wrap=True, min_width=widest)
+        table.add_column()
+        for d in losses:
+            if d.card.tasks[0] == task:
+                table.add_row(Text(short_name(d)), Text(_plain(documentation(d.function).summary), style="dim"))
+        console.print(Padding(table, (0, 0, 1, 2)))
+    console.print(f"{len(losses)} losses. `lossary show NAME` tells all about one.", highlight=False)
 
 
 def show_loss(definition: Definition, console: Console) -> None:
-    """All that the card and the docstring say."""
-    card = definition.card
-    module = "" if definition.module is None else f" · lossary.{definition.module.__name__}"
-    console.print(f"[bold]lossary.{definition.name}[/bold]{module}", highlight=False)
-    if card.known_as:
-        console.print(f"also known as {escape(', '.join(card.known_as))}", style="dim", highlight=False)
+    """All that the card and the docstring say, and the curve.
+
+    Where the encoding of the output has no room for it, the formula is in LaTeX only and the curve is left out.
+    """
+    unicode = not console.options.ascii_only
+    width = min(console.width, WIDEST)
+    title = [f"lossary.{name}" for name in (definition.name, definition.module and definition.module.__name__) if name]
+    said = documentation(definition.function)
+    console.print(Text(" · ".join(title) if unicode else ", ".join(title), style="bold"), width=width)
+    if definition.card.known_as:
+        console.print(Text(f"also known as {', '.join(definition.card.known_as)}", style="dim"), width=width)
+    for paragraph in said.paragraphs:
+        console.print()
+        console.print(Text(_plain(paragraph)), width=width)
     console.print()
-    console.print(Padding(escape(inspect.getdoc(definition.function) or ""), (0, 2)), highlight=False)
-    console.print()
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
-    for label, text in _facts(definition):
-        table.add_row(label, escape(text))
-    console.print(table)
+    for label, content in _rows(definition, unicode=unicode):
+        table.add_row(label, content)
+    console.print(table, width=width)
+    found = curve(definition) if unicode else None
+    if found is not None:
+        console.print()
+        for line in _panels(found, width):
+            console.print(Text(line), no_wrap=True, crop=True)
+    if said.example:
+        console.print()
+        console.print(Text(said.example), soft_wrap=True)  # a line that wraps can't be pasted
 
 
-def _facts(definition: Definition) -> list[tuple[str, str]]:
+def _rows(definition: Definition, *, unicode: bool) -> Iterator[tuple[str, RenderableType]]:
+    """Label and content of each row; rows of which there is nothing to say are left out."""
     card = definition.card
-    inputs = [
-        f"{name} ({domain.shape}): {_summary_of(type(domain))}"
-        for name, domain in zip(definition.inputs, card.inputs, strict=True)
+    yield "for", ", ".join(card.tasks)
+    latex = Text(card.formula, style="dim" if unicode else "")
+    yield "formula", Text("\n").join([Text(formulas.plain(card.formula)), latex]) if unicode else latex
+    parts = list(citations(card.source))
+    addresses = [address for _, address in parts if address]
+    yield "source", Text("\n".join(["".join(text for text, _ in parts), *addresses]), overflow="fold")
+    yield "inputs", _fields(inputs(definition))
+    yield "parameters", _fields(hyperparameters(definition)) if definition.hyperparameters else "none"
+    yield (
+        "options",
+        _fields(
+            [
+                Field("sample_weight, mask, reduction, denominator", "", "", "", "As for every loss."),
+                *options(definition),
+            ]
+        ),
+    )
+    interacting = card.samples == "interacting"
+    yield (
+        "values",
+        f"{shape_words(card.values)} before the reduction"
+        + ("; a sample's value depends on the others" if interacting else ""),
+    )
+    if definition.module is not None:
+        yield "module", Text(signatures(definition)[1])
+    for heading, text in documentation(definition.function).sections.items():
+        yield heading.lower(), Text(_plain(text))
+    made = claims(card)
+    if made:
+        yield "claims", _pairs((name.replace("_", " "), sentence) for name, sentence in made)
+    for label, traits in (("good at", card.good_at), ("bad at", card.bad_at)):
+        if traits:
+            yield label, ", ".join(sorted(traits))
+    if card.elsewhere:
+        yield "elsewhere", _pairs(card.elsewhere.items())
+
+
+def _fields(rows: Iterable[Field]) -> Text:
+    """Each argument in a line of its own, and below it what it may be and what it does."""
+    lines = []
+    for field in rows:
+        head = Text(field.name, style="bold")
+        if field.shape:
+            head.append(f" {field.shape}", style="not bold")
+        if field.default:
+            head.append(f" = {field.default}", style="not bold")
+        body = " ".join(filter(None, [field.kind, field.text]))
+        lines += [head, Text(_plain(body), style="not bold")]
+    return Text("\n").join(lines)
+
+
+def _pairs(rows: Iterable[tuple[str, str]]) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column()
+    table.add_column()
+    for name, text in rows:
+        table.add_row(Text(name), Text(_plain(text)))
+    return table
+
+
+def _panels(found: LossCurve, width: int) -> Iterator[str]:
+    """The value and the slope at the defaults, side by side."""
+    defaults, panel = found.series[0], width // 2 - 1
+    panels = [
+        braille.draw(found.x, line, extent([line]), width=panel, height=PANEL)
+        for line in (defaults.values, defaults.slopes)
     ]
-    hyperparameters = [
-        f"{name} = {default!r}: {definition.constraints[name]}"
-        if name in definition.constraints
-        else f"{name} = {default!r}"
-        for name, default in definition.hyperparameters.items()
-    ]
-    claims = sorted(f"{c.claim} if {c.condition}" if isinstance(c, When) else c for c in card.claims)
-    facts = [
-        ("task", ", ".join(card.tasks)),
-        ("formula", card.formula),
-        ("source", card.source),
-        ("inputs", "\n".join(inputs)),
-        ("values", f"({card.values}) before the reduction; samples are {card.samples}"),
-        ("hyperparameters", "\n".join(hyperparameters) or "none"),
-        ("claims", ", ".join(claims) or "none"),
-        ("good at", ", ".join(sorted(card.good_at))),
-        ("bad at", ", ".join(sorted(card.bad_at))),
-        *((f"in {library}", text) for library, text in card.elsewhere.items()),
-    ]
-    return [(label, text) for label, text in facts if text]
+    indent = " " * (braille.MARGIN + 2)
+    yield f"{indent}{'value':<{panel - len(indent) + 2}}{indent}slope"
+    for value, slope in zip(*panels, strict=True):
+        yield f"{value:<{panel + 2}}{slope}".rstrip()
+    setting = "" if defaults.label == "default" else f"; {defaults.label}"
+    yield f"{indent}{found.x_label}{setting}"
 
 
-def _summary(definition: Definition) -> str:
-    """First sentence of the docstring."""
-    return _summary_of(definition.function)
-
-
-def _summary_of(documented: object) -> str:
-    first = " ".join((inspect.getdoc(documented) or "").split("\n\n")[0].split())
-    return first.split(". ")[0].rstrip(".") + "."
+def _plain(text: str) -> str:
+    """Without markup; formulas in Unicode."""
+    return rewrite_roles(text, code=str, math=formulas.plain, reference=str)

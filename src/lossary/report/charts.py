@@ -12,6 +12,7 @@ from lossary.comparison.result import Comparison, Entry
 
 from .drawing import (
     PAPER,
+    TICKS,
     Row,
     Theme,
     Width,
@@ -57,7 +58,7 @@ def ranking_chart(
     name = words.metric(comparison.metric)
     places = places_of(comparison, comparison.metric)
     scores = {entry.label: score_of(entry, comparison.metric) for entry in comparison.entries}
-    shown = window((each.low, each.mean, each.high) for each in scores.values())
+    shown = window((each.low, each.mean, each.high, *each.values) for each in scores.values())
     rows = [
         placed(each.low, each.mean, each.high, shown, number(each.mean, places)) | {
             "loss": entry.label, "seconds": duration(entry.seconds),
@@ -139,14 +140,16 @@ def curve_chart(
     ]  # fmt: skip
     y: Row = {"title": words("curves.axis", metric=name),
          "scale": alt.Scale(domain=list(_curve_window(comparison)), zero=False, nice=False)}  # fmt: skip
-    chosen = alt.selection_point(fields=["loss"], bind="legend")
+    chosen = alt.selection_point("chosen", fields=["loss"], bind="legend")
     base = alt.Chart(data(rows)).encode(
         x=alt.X("epoch:Q", title=words("curves.epoch"), scale=alt.Scale(nice=False, zero=False),
-                axis=alt.Axis(tickMinStep=1, grid=False)),
+                axis=alt.Axis(tickMinStep=1, grid=False, tickCount=alt.ExprRef(TICKS))),
         color=colours([entry.label for entry in comparison.entries], theme, legend("stroke")),
     )  # fmt: skip
+    # Faint while all are shown, clear for the loss that was chosen, gone for the others.
+    states = [{"param": chosen.name, "empty": False, "value": 0.25}, {"param": chosen.name, "value": 0.09}]
     band = base.mark_area(clip=True).encode(
-        y=alt.Y("low:Q", **y), y2="high:Q", opacity=alt.condition(chosen, alt.value(0.13), alt.value(0.0))
+        y=alt.Y("low:Q", **y), y2="high:Q", opacity=alt.OpacityValue(0.0, condition=states)
     )
     line = base.mark_line(clip=True, strokeWidth=2.2).encode(
         y=alt.Y("median:Q", **y), opacity=alt.condition(chosen, alt.value(1.0), alt.value(0.12)),
@@ -258,7 +261,7 @@ def confidence_chart(
 def choice_chart(
     comparison: Comparison, *, language: str = "en", theme: Theme = PAPER, width: Width = 640
 ) -> alt.LayerChart:
-    """The learning rate that each loss was given, a dot per split; dashed: the ends of the grid."""
+    """The learning rate that each loss was given, a dot per split; dashed: the ends of the coarse grid."""
     import altair as alt
 
     words = texts(language)
@@ -273,7 +276,8 @@ def choice_chart(
     low, high = min(*ends, *rates), max(*ends, *rates)
     scale = alt.Scale(type="log", domain=[low / 1.5, high * 1.5], nice=False)
     decades = [10.0**power for power in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)]
-    x = quantitative(words("choices.rate_axis"), scale, values=decades or [low, high], format="~e", labelOverlap=False)
+    marks = decades + [end for end in ends if all(abs(math.log10(end / decade)) > 0.4 for decade in decades)]
+    x = quantitative(words("choices.rate_axis"), scale, values=sorted(marks), format=".1~e")
     dashes = alt.Chart(data([{"at": end} for end in ends])).mark_rule(color=theme.soft, strokeDash=[4, 3])
     points = alt.Chart(data(rows)).mark_point(filled=True, size=34, opacity=0.8).encode(
         x=alt.X("rate:Q", **x),

@@ -50,6 +50,8 @@ ROW = 34
 """Height of the row of one loss, in pixels."""
 LABEL = 168
 """Longest label of a row, in pixels."""
+TICKS = "max(3, floor(width / 80))"
+"""How many ticks a horizontal axis has room for, as an expression of Vega's."""
 REACH = 2.0
 """How far beyond the better half of the losses a window may reach, in widths of that half."""
 
@@ -100,6 +102,7 @@ def placed(low: float, mean: float, high: float, shown: Window, figure: str) -> 
 
 
 def data(rows: list[Row]) -> alt.InlineData:
+    """Rows as a chart takes them, without a table library."""
     import altair as alt
 
     return alt.InlineData(values=rows)
@@ -134,8 +137,9 @@ def quantitative(title: str, scale: alt.Scale, **axis: Any) -> Row:
     """Title, scale and axis of a horizontal channel, with no more ticks than there is room for."""
     import altair as alt
 
-    ticks = {"tickCount": alt.ExprRef("max(3, floor(width / 80))")}
-    return {"title": title, "scale": scale, "axis": alt.Axis(**(ticks | axis))}
+    if "values" not in axis:
+        axis["tickCount"] = alt.ExprRef(TICKS)
+    return {"title": title, "scale": scale, "axis": alt.Axis(**axis)}
 
 
 def interval_layers(rows: list[Row], x: Mapping[str, Any], tips: list[alt.Tooltip], theme: Theme) -> list[alt.Chart]:
@@ -176,23 +180,18 @@ def finish(layers: Sequence[alt.Chart], *, height: int, theme: Theme, width: Wid
     """``layers`` over each other, with the look that all charts have."""
     import altair as alt
 
-    chart = alt.layer(*layers)
-    assert isinstance(chart, alt.LayerChart)  # a facet only where a layer is one
-    styled: alt.LayerChart = (
-        chart.properties(
-            width=width, height=height, background=theme.background,
-            padding={"left": 4, "right": 8, "top": 6, "bottom": 4},
-            autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
-        )
-        .configure(font=FONT)
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=theme.soft, titleColor=theme.soft, gridColor=theme.grid, domainColor=theme.grid,
-            tickColor=theme.grid, labelFontSize=12, titleFontSize=12, titleFontWeight="normal", titlePadding=10,
-        )
-        .configure_axisX(titleAnchor="end")
-        .configure_legend(
-            labelColor=theme.ink, labelFontSize=12, labelLimit=240, columns=3, columnPadding=16, rowPadding=5
-        )
+    axis = {
+        "labelColor": theme.soft, "titleColor": theme.soft, "gridColor": theme.grid, "domainColor": theme.grid,
+        "tickColor": theme.grid, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal",
+        "titlePadding": 10,
+    }  # fmt: skip
+    key = {"labelColor": theme.ink, "labelFontSize": 12, "labelLimit": 240, "columns": 3, "columnPadding": 16,
+           "rowPadding": 5}  # fmt: skip
+    chart = alt.layer(
+        *layers, width=width, height=height, background=theme.background,
+        padding={"left": 4, "right": 8, "top": 6, "bottom": 4},
+        autosize={"type": "fit-x", "contains": "padding"},
+        config={"font": FONT, "view": {"stroke": None}, "axis": axis, "axisX": {"titleAnchor": "end"}, "legend": key},
     )  # fmt: skip
-    return styled
+    assert isinstance(chart, alt.LayerChart)  # a facet only where a layer is one
+    return chart

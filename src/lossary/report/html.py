@@ -18,7 +18,7 @@ from lossary.comparison.result import Comparison, TrialSummary
 from . import charts, tables
 from .drawing import NIGHT, PAPER, Theme, colour
 from .figures import duration, interval, number, share
-from .ranking import lead_places, leads, margin_text, places_of, score_of, settings_text
+from .ranking import lead_places, leads, margin_text, places_of, score_of, settings_text, standing_against_winner
 from .texts import TEMPLATES, Texts, texts
 
 if TYPE_CHECKING:
@@ -75,13 +75,13 @@ def write_comparison(comparison: Comparison, folder: Path, *, language: str = "e
         LossInputError: for a language that the reports don't speak.
         OSError: if the folder can't be written to.
     """
-    texts_by_name = {
+    files = {
         "trials.csv": _trials_csv(comparison),
         "result.json": comparison.to_json() + "\n",
         "report.html": comparison_page(comparison, language=language),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in texts_by_name.items():
+    for name, text in files.items():
         _write(folder / name, text)
     return folder / "report.html"
 
@@ -140,16 +140,16 @@ def _variables(theme: Theme) -> str:
         "rest": theme.rest, "ink": theme.ink, "soft": theme.soft, "grid": theme.grid, "band": theme.band,
         "card": theme.background,
     }  # fmt: skip
-    return " ".join(f"--{name}: {colour};" for name, colour in named.items())
+    return " ".join(f"--{name}: {shade};" for name, shade in named.items())
 
 
 @cache
 def _library() -> Markup:
-    """Vega, Vega-Lite and Vega-Embed as one script, its names kept to itself."""
+    """Vega, Vega-Lite and Vega-Embed as one script, of whose names only ``vegaEmbed`` is seen outside."""
     import vl_convert
     from markupsafe import Markup
 
-    script = vl_convert.javascript_bundle("window.lossaryCharts = {vegaEmbed, vega, vegaLite};")
+    script = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return Markup("(function () {" + script.replace("</script", "<\\/script") + "})();")
 
 
@@ -197,14 +197,14 @@ def _embedded(chart: alt.LayerChart, key: str) -> dict[str, Any]:
     import vl_convert
     from markupsafe import Markup
 
-    specification = chart.to_dict()
+    specification = chart.to_dict(validate=False)  # a third of the time; the tests validate every chart
     del specification["$schema"]  # the address of a document that nobody is to load
     prefix = key.replace(".", "-")
     still = vl_convert.vegalite_to_svg(specification | {"width": STILL_WIDTH})
     still = re.sub(r' xmlns(:\w+)?="[^"]*"', "", still)
     still = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{prefix}-", still)
     # Characters that could end the element are written as escapes, which JSON reads as the same text.
-    text = json.dumps(specification, ensure_ascii=False, allow_nan=False).translate(
+    text = json.dumps(specification, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(
         {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&"}
     )
     return {"id": prefix, "specification": Markup(text), "still": Markup(still)}
@@ -222,13 +222,21 @@ def _tiles(comparison: Comparison, words: Texts) -> list[dict[str, str]]:
         tiles.append({"value": number(lead.mean, digits, signed=True),
                       "detail": interval(lead.low, lead.high, digits, signed=True),
                       "name": words("verdict.runner_up", label=label)})  # fmt: skip
-    equal = [label for label in comparison.best_group if label != winner.label]
-    tiles.append({"value": str(len(equal)), "name": words("verdict.group"),
-                  "detail": ", ".join(equal) or words("verdict.group_none")})  # fmt: skip
+    tiles.append(_rivals_tile(comparison, words))
     tiles.append({"value": str(len(comparison.entries)), "name": words("verdict.compared"),
                   "detail": words("verdict.compared_on", splits=len(comparison.splits), trials=f"{trials:,}"),
                   })  # fmt: skip
     return tiles
+
+
+def _rivals_tile(comparison: Comparison, words: Texts) -> dict[str, str]:
+    """The losses that may be as good as the leader, or if there are none, those that are practically equal to it."""
+    found: dict[str, list[str]] = {"undecided": [], "practically equal": []}
+    for label in leads(comparison):
+        found.setdefault(standing_against_winner(comparison, label), []).append(label)
+    rivals = found["undecided"] or found["practically equal"]
+    return {"value": str(len(rivals)), "detail": tables.listed(rivals) or words("verdict.group_none"),
+            "name": words("verdict.undecided" if found["undecided"] else "verdict.group")}  # fmt: skip
 
 
 def _fairness(comparison: Comparison, words: Texts) -> list[str]:

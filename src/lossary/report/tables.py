@@ -32,14 +32,19 @@ def facts(comparison: Comparison, words: Texts) -> list[tuple[str, str]]:
     found = [
         (words("data.name"), data.name),
         (words("data.task"), words(f"task.{data.task}")),
-        (words("data.target"), _listed(data.target)),
+        (words("data.target"), listed(data.target)),
         (words("data.samples"), f"{data.samples:,}"),
         (words("data.features"), ", ".join(
             words(f"data.{kind}", count=f"{count:,}")
             for kind, count in (("numeric", data.numeric), ("categorical", data.categorical)) if count)),
         (words("data.missing"), share(data.missing) if data.missing else words("none")),
     ]
-    return [*found, (words("data.classes"), _listed(classes))] if classes else found
+    return [*found, (words("data.classes"), listed(classes))] if classes else found
+
+
+def listed(names: Sequence[str]) -> str:
+    """All names, or of many the first few and their number."""
+    return ", ".join(names) if len(names) <= FEW else f"{', '.join(names[:3])}, … ({len(names)})"
 
 
 def metric_columns(comparison: Comparison, words: Texts) -> list[Row]:
@@ -210,10 +215,6 @@ def _marked(cells: list[Row], best: int | None) -> list[Row]:
     for cell in cells:
         cell["best"] = best is not None and cell["value"] == cells[best]["value"]
     return cells
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names) if len(names) <= FEW else f"{', '.join(names[:3])}, … ({len(names)})"
 
 
 def _range(values: Iterable[float], digits: int = 4) -> str:

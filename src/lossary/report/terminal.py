@@ -22,14 +22,14 @@ Advance = Callable[[int, int, str], None]
 """Takes how many are done, how many there are, and what is being done."""
 
 STYLES = {"winner": "bold green", "practically equal": "green", "undecided": "yellow", "worse": "red"}
-SHORT = {"practically equal": "equal"}
-"""Standings that are too long for a table of 80 columns."""
+SHORT = {"practically equal": "equal", "winner": "leads"}
+"""How standings are called where a table of 80 columns has no room for more."""
 
 
 def show_comparison(comparison: Comparison, console: Console) -> None:
     """Print the verdict: its headline, the ranking, why and with what reservations, and code to paste.
 
-    The ranking gives the primary metric with its 95% interval, and how far each loss is from the winner, likewise with
+    The ranking gives the primary metric with its 95% interval, and how far each loss is from the leader, likewise with
     its interval; minus is worse, whichever way the metric points.
     """
     verdict = comparison.verdict
@@ -37,9 +37,9 @@ def show_comparison(comparison: Comparison, console: Console) -> None:
     console.print()
     console.print(_ranking(comparison, console))
     console.print()
-    console.print(_sentences("+", "green", verdict.reasons))
-    if verdict.cautions:
-        console.print(_sentences("!", "yellow", verdict.cautions))
+    for sign, style, sentences in (("+", "green", verdict.reasons), ("!", "yellow", verdict.cautions)):
+        if sentences:
+            console.print(_sentences(sign, style, sentences))
     console.print()
     console.print(Text(verdict.code), soft_wrap=True)  # a line that wraps can't be pasted
 
@@ -83,7 +83,7 @@ def _table(comparison: Comparison, before_interval: str) -> Table:
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("loss", overflow="fold")
     table.add_column(texts("en").metric(comparison.metric), justify="right", no_wrap=True)
-    table.add_column("vs. winner", justify="right", no_wrap=True)
+    table.add_column("vs. leader", justify="right", no_wrap=True)
     table.add_column("standing", no_wrap=True)
     table.add_column("seconds", justify="right", no_wrap=True)
     for entry in comparison.entries:

@@ -6,17 +6,14 @@ import json
 import re
 from functools import cache
 from pathlib import Path
-from typing import Literal, get_args
 
 from lossary.core import LossInputError
 
-Language = Literal["en", "zh"]
-LANGUAGES: tuple[str, ...] = get_args(Language)
+LANGUAGES = ("en", "zh")
 TEMPLATES = Path(__file__).parent / "templates"
 
-
 BETWEEN_HAN = re.compile(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")
-"""A space that stands before or after a Latin word, where a Chinese one was set in."""
+"""The space that a text keeps around a Latin word, where a Chinese one was filled in."""
 
 
 class Texts:

@@ -27,7 +27,7 @@ from lossary.core import (
     reduce,
 )
 
-from .similarity import DISTANCES, Distance, distance_order, kept_logsumexp, largest, pairs, unit
+from .similarity import DISTANCES, Distance, choice, distance_order, kept_logsumexp, largest, pairs, unit
 
 __all__ = [
     "BatchHardTripletLoss", "CircleLoss", "MultiSimilarityLoss", "NPairsLoss", "NPairsMultilabelLoss",
@@ -111,6 +111,7 @@ class BatchHardTripletLoss(PairLoss, of=batch_hard_triplet_loss):
         memory="quadratic",
         sizes={"n": (8,), "c": (2,)},
         claims={"nonnegative", "permutation_invariant", "scale_invariant"},
+        stops_gradient=True,
         formula=r"\log\Big(1 + \sum_n e^{\gamma\, [s_n + m]_+ (s_n - m)}"
                 r" \sum_p e^{-\gamma\, [1 + m - s_p]_+ (s_p - 1 + m)}\Big)",
         source="arXiv:2002.10857, eq. 5 and 6",
@@ -121,8 +122,8 @@ class BatchHardTripletLoss(PairLoss, of=batch_hard_triplet_loss):
         known_as=("circle",),
         elsewhere={
             "pytorch-metric-learning": "CircleLoss(m, gamma); the same, averaged over the anchors above 0",
-            "keras": "Circle(gamma, margin); expects unit vectors; the weights are differentiated too, so that the"
-            " gradient is about twice the paper's; counts every anchor",
+            "keras": "Circle(gamma, margin); expects unit vectors; the weights are differentiated too, which makes"
+            " the gradient about 1.5 times as long; counts every anchor",
             "catalyst": "CircleLoss(margin, gamma); one sum over all pairs of the batch, not one per anchor",
         },
     )
@@ -232,8 +233,9 @@ def multi_similarity_loss(
         known = similarity.detach()
         worst_positive = -largest(-known, positives)[0].unsqueeze(1)
         worst_negative = largest(known, negatives)[0].unsqueeze(1)
-        negatives = negatives & (known + mining_margin > worst_positive)
-        positives = positives & (known - mining_margin < worst_negative)
+        # "Not below" and not "above", so that NaN stays in and shows.
+        negatives = negatives & ~(known + mining_margin <= worst_positive)
+        positives = positives & ~(known - mining_margin >= worst_negative)
     pull = F.softplus(kept_logsumexp(-alpha * (similarity - threshold), positives)) / alpha
     push = F.softplus(kept_logsumexp(beta * (similarity - threshold), negatives)) / beta
     return reduce(pull + push, mask=mask, **how)
@@ -268,9 +270,7 @@ class MultiSimilarityLoss(PairLoss, of=multi_similarity_loss):
         },
     )
 )  # fmt: skip
-def n_pairs_loss(
-    anchor: Tensor, positive: Tensor, *, mask: Tensor | None = None, **how: Unpack[Weighted]
-) -> Tensor:
+def n_pairs_loss(anchor: Tensor, positive: Tensor, *, mask: Tensor | None = None, **how: Unpack[Weighted]) -> Tensor:
     """Softmax cross-entropy of each anchor's inner products with all positives of the batch, its own being the class.
 
     Each pair is taken to be of another class. The inner products grow with the lengths of the vectors; the paper keeps
@@ -284,10 +284,7 @@ def n_pairs_loss(
     >>> n_pairs_loss(torch.eye(2), torch.eye(2))  # log(1 + exp(0 - 1))
     tensor(0.3133)
     """
-    product = anchor @ positive.T
-    keep = torch.ones_like(product, dtype=torch.bool) if mask is None else mask.expand_as(product)
-    # The own product comes off before the sum, not after it: large products would leave nothing of a small loss.
-    return reduce(kept_logsumexp(product - product.diagonal().unsqueeze(1), keep), mask=mask, **how)
+    return reduce(choice(anchor @ positive.T, mask), mask=mask, **how)
 
 
 class NPairsLoss(PairLoss, of=n_pairs_loss):

@@ -289,7 +289,7 @@ def triplet_margin_with_distance_loss(
 ) -> Tensor:
     """The triplet loss under a distance of your choice: cosine, squared Euclidean, or a function.
 
-    The distance of equal vectors is exactly 0, with a zero gradient. A zero vector is at cosine distance 1 from all.
+    Between equal vectors the Euclidean distance has a zero gradient. A zero vector is at cosine distance 1 from all.
 
     Args:
         anchor: Embeddings ``(*n, d)``.

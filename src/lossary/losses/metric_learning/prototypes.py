@@ -88,9 +88,7 @@ def _angular_softmax(
         logits = scale * (direction @ toward.T).scatter(1, target.unsqueeze(1), own.unsqueeze(1))
         return F.cross_entropy(logits, target, weight=class_weight, reduction="none")
 
-    return reduce_classes(
-        values_of, embeddings, target, class_weight=class_weight, ignore_index=ignore_index, **how
-    )
+    return reduce_classes(values_of, embeddings, target, class_weight=class_weight, ignore_index=ignore_index, **how)
 
 
 @loss(
@@ -429,9 +427,7 @@ def proxy_nca_loss(
         values = near.scatter(1, own, -torch.inf).logsumexp(1) - near.gather(1, own).squeeze(1)
         return values if class_weight is None else class_weight[target] * values
 
-    return reduce_classes(
-        values_of, embeddings, target, class_weight=class_weight, ignore_index=ignore_index, **how
-    )
+    return reduce_classes(values_of, embeddings, target, class_weight=class_weight, ignore_index=ignore_index, **how)
 
 
 class ProxyNCALoss(PrototypeLoss, of=proxy_nca_loss):

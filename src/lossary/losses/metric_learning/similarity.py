@@ -72,3 +72,17 @@ def kept_logsumexp(x: Tensor, keep: Tensor, dim: int = -1) -> Tensor:
     some = keep.any(dim, keepdim=True)
     filled = torch.where(keep | ~some, x, -torch.inf)  # an empty sum would have a NaN gradient
     return torch.where(some.squeeze(dim), filled.logsumexp(dim), -torch.inf)
+
+
+def choice(logits: Tensor, mask: Tensor | None, barred: Tensor | None = None) -> Tensor:
+    """Cross-entropy of each row's choice of its own column, on the diagonal, among those that ``mask`` keeps.
+
+    ``barred`` is True where a row must not choose a column.
+    """
+    other = ~torch.eye(len(logits), dtype=torch.bool, device=logits.device)
+    if mask is not None:
+        other = other & mask
+    if barred is not None:
+        other = other & ~barred
+    # As log(1 + sum of the others over the own), which a sum of all has too few digits for where the loss is small.
+    return F.softplus(kept_logsumexp(logits - logits.diagonal().unsqueeze(1), other))

@@ -1,4 +1,5 @@
 const root = document.documentElement;
+const options = { mode: "vega-lite", renderer: "svg", actions: false };
 const plots = [...document.querySelectorAll(".plot")];
 
 function specificationOf(plot) {
@@ -17,7 +18,7 @@ async function draw(plot) {
   specification.config.legend.columns = legendColumns(plot.clientWidth);
   still.hidden = true;
   try {
-    await lossaryCharts.vegaEmbed(live, specification, { mode: "vega-lite", renderer: "svg", actions: false });
+    await vegaEmbed(live, specification, options);
   } catch (error) {
     live.replaceChildren();
     still.hidden = false;
@@ -34,9 +35,7 @@ async function save(id) {
   const colours = getComputedStyle(root);
   const plot = document.querySelector(`#${id} .plot`);
   const text = specificationOf(plot).replace(/var\((--[\w-]+)\)/g, (_, name) => colours.getPropertyValue(name).trim());
-  const specification = { ...JSON.parse(text), width: 760 };
-  const { vega, vegaLite } = lossaryCharts;
-  const view = new vega.View(vega.parse(vegaLite.compile(specification).spec), { renderer: "none" });
+  const { view } = await vegaEmbed(document.createElement("div"), { ...JSON.parse(text), width: 760 }, options);
   const link = document.createElement("a");
   link.href = await view.toImageURL("png", 2);
   link.download = `${id}.png`;

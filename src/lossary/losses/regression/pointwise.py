@@ -1,4 +1,4 @@
-"""Losses for a real target."""
+"""Losses that look at one error at a time, of any sign and size, and at directions of vectors."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from torch import Tensor
 from torch.nn import functional as F
 from typing_extensions import Unpack
 
-from lossary.core import Card, NonNegative, OpenFraction, PairLoss, Positive, Real, Reduce, When, loss, reduce
+from lossary.core import Card, Embedding, NonNegative, PairLoss, Positive, Real, Reduce, When, loss, reduce
+from lossary.losses.metric_learning.similarity import cosine
 
 __all__ = [
-    "HuberLoss", "L1Loss", "LogCoshLoss", "MSELoss", "QuantileLoss", "SmoothL1Loss",
-    "huber_loss", "l1_loss", "log_cosh_loss", "mse_loss", "quantile_loss", "smooth_l1_loss",
+    "CharbonnierLoss", "CosineDistanceLoss", "HuberLoss", "L1Loss", "LogCoshLoss", "MSELoss", "PseudoHuberLoss",
+    "SmoothL1Loss",
+    "charbonnier_loss", "cosine_distance_loss", "huber_loss", "l1_loss", "log_cosh_loss", "mse_loss",
+    "pseudo_huber_loss", "smooth_l1_loss",
 ]  # fmt: skip
 
 
@@ -27,7 +30,11 @@ __all__ = [
         source="Gauss, Theoria motus (1809), art. 179",
         good_at={"smooth optimisation", "speed", "large errors"},
         bad_at={"outliers", "heavy tails"},
-        known_as=("MSE", "mean squared error", "L2"),
+        known_as=("MSE", "mean squared error", "L2", "squared error"),
+        elsewhere={
+            "scikit-learn": "HalfSquaredError; half of it",
+            "optax": "squared_error; the same, and l2_loss is half of it",
+        },
     )
 )  # fmt: skip
 def mse_loss(prediction: Tensor, target: Tensor, **how: Unpack[Reduce]) -> Tensor:
@@ -94,6 +101,7 @@ class L1Loss(PairLoss, of=l1_loss):
         tune={"delta": (0.1, 0.5, 1.0, 2.0)},
         good_at={"outliers", "heavy tails", "smooth optimisation"},
         known_as=("Huber",),
+        elsewhere={"scikit-learn": "HuberLoss; the same, but gradient boosting sets delta to a quantile of the errors"},
     )
 )  # fmt: skip
 def huber_loss(prediction: Tensor, target: Tensor, *, delta: Positive = 1.0, **how: Unpack[Reduce]) -> Tensor:
@@ -131,7 +139,7 @@ class HuberLoss(PairLoss, of=huber_loss):
         settings=[{"beta": 0.1}, {"beta": 0.0}],
         tune={"beta": (0.1, 0.5, 1.0, 2.0)},
         good_at={"outliers", "heavy tails", "smooth optimisation"},
-        known_as=("smooth L1", "Huber / beta"),
+        known_as=("smooth L1", "Huber / beta", "smooth L1 (Huber/beta)"),
     )
 )  # fmt: skip
 def smooth_l1_loss(prediction: Tensor, target: Tensor, *, beta: NonNegative = 1.0, **how: Unpack[Reduce]) -> Tensor:
@@ -165,13 +173,14 @@ class SmoothL1Loss(PairLoss, of=smooth_l1_loss):
         source="arXiv:2208.04564, eq. 3",
         good_at={"outliers", "heavy tails", "smooth optimisation"},
         known_as=("log-cosh",),
+        elsewhere={"auraloss": "LogCoshLoss; infinite from an error of about 89 in float32"},
     )
 )  # fmt: skip
 def log_cosh_loss(prediction: Tensor, target: Tensor, **how: Unpack[Reduce]) -> Tensor:
     r"""Half the squared error near 0, the absolute error less :math:`\log 2` far away, and smooth in every derivative.
 
-    Computed as :math:`\tfrac12 \log(1 + \sinh^2 r)` up to 1, which keeps small errors exact, and as
-    :math:`|r| + \mathrm{softplus}(-2|r|)` beyond, which does not overflow.
+    Computed as :math:`\tfrac12 \log(1 + \sinh^2 r)` up to 1, which keeps small errors exact, and beyond by what it
+    rises from there, :math:`b + \log \frac{1 + e^{-2 - 2b}}{1 + e^{-2}}` at :math:`|r| = 1 + b`, which does not overflow.
 
     Args:
         prediction: Any shape ``(*n)``.
@@ -183,7 +192,7 @@ def log_cosh_loss(prediction: Tensor, target: Tensor, **how: Unpack[Reduce]) -> 
     error = (prediction - target).abs()
     near = error.clamp(max=1.0)
     beyond = error - near
-    far = beyond + F.softplus(-2.0 * (1.0 + beyond)) - math.log1p(math.exp(-2.0))
+    far = beyond + torch.log1p(torch.expm1(-2.0 * beyond) / (1.0 + math.exp(2.0)))
     return reduce(0.5 * torch.log1p(torch.sinh(near) ** 2) + far, **how)
 
 
@@ -196,34 +205,114 @@ class LogCoshLoss(PairLoss, of=log_cosh_loss):
         task="regression",
         inputs=[Real("*n"), Real("*n")],
         values="*n",
-        claims={"nonnegative", "zero_at_target", "positive_off_target", "convex", "monotone", "bounded_gradient",
-                When("symmetric", "q == 0.5")},
-        formula=r"\max\big(q (y - x), (q - 1)(y - x)\big)",
-        source="doi:10.2307/1913643",
-        settings=[{"q": 0.9}, {"q": 0.05}],
-        good_at={"quantiles", "intervals", "outliers", "skewed target"},
-        bad_at={"smooth optimisation"},
-        known_as=("pinball", "quantile", "pinball loss"),
+        claims={"nonnegative", "positive_off_target", "symmetric", "convex", "monotone", "bounded_gradient", "smooth"},
+        formula=r"\sqrt{(x - y)^2 + \epsilon^2}",
+        source="doi:10.1109/ICIP.1994.413553; in this form arXiv:1704.03915",
+        settings=[{"eps": 0.1}],
+        good_at={"outliers", "heavy tails", "smooth optimisation", "perceptual quality"},
+        known_as=("Charbonnier", "L1-Charbonnier"),
+        elsewhere={
+            "kornia": "CharbonnierLoss; pseudo_huber_loss at delta=1, so eps is 1 and the value at the target is 0",
+            "BasicSR": "CharbonnierLoss; its eps is the square of eps here",
+        },
     )
 )  # fmt: skip
-def quantile_loss(prediction: Tensor, target: Tensor, *, q: OpenFraction = 0.5, **how: Unpack[Reduce]) -> Tensor:
-    """Absolute error with one weight for too low and another for too high: its minimiser is the ``q``-quantile.
+def charbonnier_loss(prediction: Tensor, target: Tensor, *, eps: Positive = 1e-3, **how: Unpack[Reduce]) -> Tensor:
+    """Absolute error made smooth: it deviates by at most ``eps``, which is also its value at a perfect prediction.
 
-    The gradient at an error of 0, where the loss has a kink, is the mean of its two slopes, 0.5 - q.
+    :func:`pseudo_huber_loss` is the same curve moved to 0 and scaled so that its curvature is 1 there.
 
     Args:
         prediction: Any shape ``(*n)``.
         target: The same shape.
-        q: Which quantile to estimate; 0.5 is the median, with half the absolute error.
+        eps: The error around which the line becomes a parabola, in units of the target.
 
-    >>> quantile_loss(torch.tensor([0.0, 2.0]), torch.ones(2), q=0.9, reduction="none")
-    tensor([0.9000, 0.1000])
+    >>> charbonnier_loss(torch.tensor([0.0, 3.0]), torch.zeros(2), eps=4.0, reduction="none")
+    tensor([4., 5.])
     """
-    error = target - prediction
-    return reduce(0.5 * error.abs() + (q - 0.5) * error, **how)
+    return reduce(((prediction - target) ** 2 + eps**2).sqrt(), **how)
 
 
-class QuantileLoss(PairLoss, of=quantile_loss):
-    """Module form of :func:`quantile_loss`."""
+class CharbonnierLoss(PairLoss, of=charbonnier_loss):
+    """Module form of :func:`charbonnier_loss`."""
 
-    q: OpenFraction = 0.5
+    eps: Positive = 1e-3
+
+
+@loss(
+    Card(
+        task="regression",
+        inputs=[Real("*n"), Real("*n")],
+        values="*n",
+        claims={"nonnegative", "zero_at_target", "positive_off_target", "symmetric", "convex", "monotone",
+                "bounded_gradient", "smooth"},
+        formula=r"\delta^2 \Big(\sqrt{1 + (x - y)^2 / \delta^2} - 1\Big)",
+        source="doi:10.1109/ICIP.1994.413553, half of its hypersurface potential; arXiv:1701.03077, eq. 3",
+        settings=[{"delta": 0.1}],
+        tune={"delta": (0.1, 0.5, 1.0, 2.0)},
+        good_at={"outliers", "heavy tails", "smooth optimisation"},
+        known_as=("pseudo-Huber", "Charbonnier / pseudo-Huber", "L1-L2"),
+        elsewhere={
+            "kornia": "CharbonnierLoss; delta is 1",
+            "XGBoost": "reg:pseudohubererror; delta is huber_slope",
+        },
+    )
+)  # fmt: skip
+def pseudo_huber_loss(prediction: Tensor, target: Tensor, *, delta: Positive = 1.0, **how: Unpack[Reduce]) -> Tensor:
+    """Huber loss without its seam: half the squared error near 0, a line of slope ``delta`` far away.
+
+    Args:
+        prediction: Any shape ``(*n)``.
+        target: The same shape.
+        delta: The error around which the parabola becomes a line, in units of the target.
+
+    >>> pseudo_huber_loss(torch.tensor([0.0, 3.0]), torch.zeros(2), delta=4.0, reduction="none")
+    tensor([0., 4.])
+    """
+    square = (prediction - target) ** 2
+    # Not as a difference of two nearly equal numbers, which would lose small errors.
+    return reduce(square / (1.0 + (1.0 + square / delta**2).sqrt()), **how)
+
+
+class PseudoHuberLoss(PairLoss, of=pseudo_huber_loss):
+    """Module form of :func:`pseudo_huber_loss`."""
+
+    delta: Positive = 1.0
+
+
+@loss(
+    Card(
+        task="vector regression",
+        inputs=[Embedding("*n d"), Embedding("*n d")],
+        values="*n",
+        claims={"nonnegative", "symmetric", "scale_invariant"},
+        formula=r"1 - \frac{\langle x, y \rangle}{\|x\|\, \|y\|}",
+        source="Salton and McGill, Introduction to Modern Information Retrieval (1983), sec. 4.1",
+        good_at={"alignment"},
+        bad_at={"large errors"},
+        known_as=("cosine distance", "cosine similarity", "cosine similarity / distance"),
+        elsewhere={
+            "keras": "CosineSimilarity; the cosine with its sign changed, so 1 less",
+            "optax": "cosine_distance; the same",
+            "sentence-transformers": "CosineSimilarityLoss is something else: the squared error of a cosine",
+        },
+    )
+)  # fmt: skip
+def cosine_distance_loss(prediction: Tensor, target: Tensor, **how: Unpack[Reduce]) -> Tensor:
+    """One less the cosine of the angle between two vectors, from 0 to 2: only their direction counts.
+
+    A zero vector has no direction: its cosine with any vector counts as 0, and its gradient is 0.
+
+    Args:
+        prediction: Vectors ``(*n, d)``.
+        target: The same shape.
+
+    >>> cosine_distance_loss(torch.tensor([[3.0, 4.0], [0.0, 2.0]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]]),
+    ...                      reduction="none")
+    tensor([0.4000, 0.0000])
+    """
+    return reduce(1.0 - cosine(prediction, target), **how)
+
+
+class CosineDistanceLoss(PairLoss, of=cosine_distance_loss):
+    """Module form of :func:`cosine_distance_loss`."""

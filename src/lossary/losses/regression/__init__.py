@@ -1,0 +1,10 @@
+"""Losses for a real target."""
+
+from . import pointwise, quantiles, relative, robust, root
+from .pointwise import *
+from .quantiles import *
+from .relative import *
+from .robust import *
+from .root import *
+
+__all__ = [*pointwise.__all__, *quantiles.__all__, *relative.__all__, *robust.__all__, *root.__all__]

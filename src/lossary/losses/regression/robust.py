@@ -1,0 +1,298 @@
+"""Losses that bound the pull of a far error or let it fade, so that outliers hardly count; and the wing, which raises
+the pull of near ones."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+import torch
+from torch import Tensor
+from typing_extensions import Unpack
+
+from lossary.core import Card, PairLoss, Positive, Real, Reduce, When, Within, loss, reduce
+
+from .box_cox import box_cox
+
+__all__ = [
+    "CauchyLoss", "GemanMcClureLoss", "GeneralRobustLoss", "TukeyBiweightLoss", "WelschLoss", "WingLoss",
+    "cauchy_loss", "geman_mcclure_loss", "general_robust_loss", "tukey_biweight_loss", "welsch_loss", "wing_loss",
+]  # fmt: skip
+
+Shape = Annotated[float, Within(high=math.inf, below=True)]
+"""A number, or minus infinity."""
+
+
+@loss(
+    Card(
+        task="regression",
+        inputs=[Real("*n"), Real("*n")],
+        values="*n",
+        claims={"nonnegative", "zero_at_target", "positive_off_target", "symmetric", "monotone", "bounded_gradient",
+                "redescending", "smooth"},
+        formula=r"\frac{\delta^2}{6} \Big(1 - \big(1 - \min(|x - y| / \delta, 1)^2\big)^3\Big)",
+        source="doi:10.1080/00401706.1974.10489171",
+        settings=[{"delta": 1.0}],
+        tune={"delta": (1.0, 2.0, 4.685, 10.0)},
+        good_at={"outliers", "heavy tails"},
+        bad_at={"vanishing gradient", "large errors"},
+        known_as=("Tukey", "biweight", "bisquare", "Tukey biweight"),
+        elsewhere={
+            "statsmodels": "TukeyBiweight; delta is c",
+            "neuralforecast": "TukeyLoss; its masked-out and far elements count 0 and near ones 1 - rho, so it falls with the error",
+        },
+    )
+)  # fmt: skip
+def tukey_biweight_loss(
+    prediction: Tensor, target: Tensor, *, delta: Positive = 4.685, **how: Unpack[Reduce]
+) -> Tensor:
+    """Half the squared error near 0, and flat from ``delta`` on: errors beyond it do not pull at all.
+
+    So start near the solution, from another loss or with a large ``delta``: what begins beyond it never learns. At the
+    default, a fit to normal errors of unit variance is 95% as efficient as least squares.
+
+    Args:
+        prediction: Any shape ``(*n)``.
+        target: The same shape.
+        delta: The error from which on the loss is constant, in units of the target.
+
+    >>> tukey_biweight_loss(torch.tensor([0.0, 6.0, 100.0]), torch.zeros(3), delta=6.0, reduction="none")
+    tensor([0., 6., 6.])
+    """
+    u = ((prediction - target) / delta).square().clamp(max=1.0)
+    # The cube multiplied out: no difference of nearly equal numbers, so small errors are exact.
+    return reduce(delta**2 / 6.0 * u * (3.0 - 3.0 * u + u**2), **how)
+
+
+class TukeyBiweightLoss(PairLoss, of=tukey_biweight_loss):
+    """Module form of :func:`tukey_biweight_loss`."""
+
+    delta: Positive = 4.685
+
+
+@loss(
+    Card(
+        task="regression",
+        inputs=[Real("*n"), Real("*n")],
+        values="*n",
+        claims={"nonnegative", "zero_at_target", "positive_off_target", "symmetric", "monotone", "bounded_gradient",
+                "redescending", "smooth"},
+        formula=r"\log\Big(1 + \tfrac12 \big(\tfrac{x - y}{c}\big)^2\Big)",
+        source="doi:10.1006/cviu.1996.0006; in this scale arXiv:1701.03077, eq. 5",
+        settings=[{"scale": 0.1}],
+        tune={"scale": (0.1, 0.5, 1.0, 2.0)},
+        good_at={"outliers", "heavy tails", "smooth optimisation"},
+        bad_at={"large errors"},
+        known_as=("Cauchy", "Lorentzian", "Cauchy / Lorentzian robust"),
+        elsewhere={
+            "kornia": "CauchyLoss; scale is 1",
+            "statsmodels": "Cauchy(c); c^2 / 2 times the value here at scale c / sqrt(2)",
+        },
+    )
+)  # fmt: skip
+def cauchy_loss(prediction: Tensor, target: Tensor, *, scale: Positive = 1.0, **how: Unpack[Reduce]) -> Tensor:
+    """Grows as the logarithm of the error: :func:`general_robust_loss` at ``alpha=0``.
+
+    Args:
+        prediction: Any shape ``(*n)``.
+        target: The same shape.
+        scale: The size of an ordinary error, in units of the target.
+
+    >>> cauchy_loss(torch.tensor([0.0, 2.0]), torch.zeros(2), reduction="none")
+    tensor([0.0000, 1.0986])
+    """
+    return reduce(torch.log1p(0.5 * _square(prediction, target, scale)), **how)
+
+
+class CauchyLoss(PairLoss, of=cauchy_loss):
+    """Module form of :func:`cauchy_loss`."""
+
+    scale: Positive = 1.0
+
+
+@loss(
+    Card(
+        task="regression",
+        inputs=[Real("*n"), Real("*n")],
+        values="*n",
+        claims={"nonnegative", "zero_at_target", "positive_off_target", "symmetric", "monotone", "bounded_gradient",
+                "redescending", "smooth"},
+        formula=r"\frac{2\, (x - y)^2}{(x - y)^2 + 4 c^2}",
+        source="Geman and McClure, Bayesian image analysis (1985); in this scale arXiv:1701.03077, eq. 6",
+        settings=[{"scale": 0.1}],
+        tune={"scale": (0.1, 0.5, 1.0, 2.0)},
+        good_at={"outliers", "heavy tails"},
+        bad_at={"vanishing gradient", "large errors"},
+        known_as=("Geman-McClure", "Geman-McClure robust"),
+        elsewhere={"kornia": "GemanMcclureLoss; scale is 1"},
+    )
+)  # fmt: skip
+def geman_mcclure_loss(prediction: Tensor, target: Tensor, *, scale: Positive = 1.0, **how: Unpack[Reduce]) -> Tensor:
+    """Levels off at 2, so that far errors hardly pull: :func:`general_robust_loss` at ``alpha=-2``.
+
+    Args:
+        prediction: Any shape ``(*n)``.
+        target: The same shape.
+        scale: The size of an ordinary error, in units of the target.
+
+    >>> geman_mcclure_loss(torch.tensor([0.0, 2.0]), torch.zeros(2), reduction="none")
+    tensor([0., 1.])
+    """
+    square = _square(prediction, target, scale)
+    return reduce(2.0 * square / (square + 4.0), **how)
+
+
+class GemanMcClureLoss(PairLoss, of=geman_mcclure_loss):
+    """Module form of :func:`geman_mcclure_loss`."""
+
+    scale: Positive = 1.0
+
+
+@loss(
+    Card(
+        task="regression",
+        inputs=[Real("*n"), Real("*n")],
+        values="*n",
+        claims={"nonnegative", "at_most_one", "zero_at_target", "positive_off_target", "symmetric", "monotone",
+                "bounded_gradient", "redescending", "smooth"},
+        formula=r"1 - \exp\Big({-\tfrac12} \big(\tfrac{x - y}{c}\big)^2\Big)",
+        source="doi:10.1080/03610917808812083; in this scale arXiv:1701.03077, eq. 7",
+        settings=[{"scale": 0.1}],
+        tune={"scale": (0.1, 0.5, 1.0, 2.0)},
+        good_at={"outliers", "heavy tails"},
+        bad_at={"vanishing gradient", "large errors"},
+        known_as=("Welsch", "Leclerc", "Welsch / Leclerc robust", "correntropy"),
+        elsewhere={"kornia": "WelschLoss; scale is 1"},
+    )
+)  # fmt: skip
+def welsch_loss(prediction: Tensor, target: Tensor, *, scale: Positive = 1.0, **how: Unpack[Reduce]) -> Tensor:
+    """Levels off at 1 as a bell curve does: :func:`general_robust_loss` at ``alpha=-inf``.
+
+    Args:
+        prediction: Any shape ``(*n)``.
+        target: The same shape.
+        scale: The size of an ordinary error, in units of the target.
+
+    >>> welsch_loss(torch.tensor([0.0, 2.0]), torch.zeros(2), reduction="none")
+    tensor([0.0000, 0.8647])
+    """
+    return reduce(-torch.expm1(-0.5 * _square(prediction, target, scale)), **how)
+
+
+class WelschLoss(PairLoss, of=welsch_loss):
+    """Module form of :func:`welsch_loss`."""
+
+    scale: Positive = 1.0
+
+
+@loss(
+    Card(
+        task="regression",
+        inputs=[Real("*n"), Real("*n")],
+        values="*n",
+        claims={"nonnegative", "zero_at_target", "positive_off_target", "symmetric", "monotone", "smooth",
+                When("convex", "alpha >= 1"), When("bounded_gradient", "alpha <= 1"),
+                When("redescending", "alpha < 1")},
+        formula=r"\frac{|\alpha - 2|}{\alpha} \Big(\Big(\frac{(x - y)^2 / c^2}{|\alpha - 2|} + 1\Big)^{\alpha / 2} - 1"
+                r"\Big)",
+        source="arXiv:1701.03077, eq. 8",
+        settings=[{"alpha": 2.0}, {"alpha": 1.5, "scale": 0.1}, {"alpha": 0.5}, {"alpha": 0.0}, {"alpha": -2.0}],
+        tune={"alpha": (-2.0, 0.0, 1.0, 2.0)},
+        good_at={"outliers", "heavy tails", "smooth optimisation"},
+        known_as=("general robust", "Barron"),
+        elsewhere={
+            "robust_loss_pytorch": "general.lossfun; takes the error, approximate=False is this",
+            "kornia": "Charbonnier, Cauchy, Geman-McClure and Welsch losses: alpha 1, 0, -2 and -inf at scale 1",
+        },
+    )
+)  # fmt: skip
+def general_robust_loss(
+    prediction: Tensor, target: Tensor, *, alpha: Shape = 1.0, scale: Positive = 1.0, **how: Unpack[Reduce]
+) -> Tensor:
+    r"""A family of robust losses with a knob for how little an outlier counts; all look like half the square near 0.
+
+    ``alpha`` 2 is half the squared error, 1 :func:`pseudo_huber_loss`, 0 :func:`cauchy_loss`, -2
+    :func:`geman_mcclure_loss` and minus infinity :func:`welsch_loss`, each of the error over ``scale``. Both
+    hyperparameters may be learned as tensors, but not by this loss alone, which is least at the smallest ``alpha`` and
+    the largest ``scale``: the paper adds the logarithm of the partition function of the density that the loss implies.
+
+    Args:
+        prediction: Any shape ``(*n)``.
+        target: The same shape.
+        alpha: The smaller, the less a far error counts; from minus infinity up.
+        scale: The size of an ordinary error, in units of the target.
+
+    >>> general_robust_loss(torch.tensor([0.0, 2.0]), torch.zeros(2), alpha=-2.0, reduction="none")
+    tensor([0., 1.])
+    """
+    square = _square(prediction, target, scale)
+    given = torch.as_tensor(alpha, dtype=square.dtype, device=square.device)
+    quadratic, exponential = given == 2.0, given == -torch.inf
+    shape = torch.where(quadratic | exponential, 1.0, given)
+    bend = (shape - 2.0).abs()
+    values = 0.5 * bend * box_cox(torch.log1p(square / bend), 0.5 * shape)
+    values = torch.where(exponential, -torch.expm1(-0.5 * square), values)
+    return reduce(torch.where(quadratic, 0.5 * square, values), **how)
+
+
+class GeneralRobustLoss(PairLoss, of=general_robust_loss):
+    """Module form of :func:`general_robust_loss`."""
+
+    alpha: Shape = 1.0
+    scale: Positive = 1.0
+
+
+@loss(
+    Card(
+        task="regression",
+        inputs=[Real("*n"), Real("*n")],
+        values="*n",
+        claims={"nonnegative", "zero_at_target", "positive_off_target", "symmetric", "monotone", "bounded_gradient"},
+        formula=r"\begin{cases} w \log(1 + |x - y| / \epsilon) & |x - y| < w \\ |x - y| - C & \text{otherwise}"
+                r" \end{cases}, \quad C = w - w \log(1 + w / \epsilon)",
+        source="arXiv:1711.06753, eq. 5",
+        settings=[{"width": 1.0, "curvature": 0.1}],
+        good_at={"small errors", "alignment"},
+        bad_at={"smooth optimisation"},
+        known_as=("wing",),
+        elsewhere={"catalyst": "WingLoss; the same, by default width 5 and curvature 0.5"},
+    )
+)  # fmt: skip
+def wing_loss(
+    prediction: Tensor,
+    target: Tensor,
+    *,
+    width: Positive = 10.0,
+    curvature: Positive = 2.0,
+    **how: Unpack[Reduce],
+) -> Tensor:
+    """Absolute error whose pull grows as the error shrinks: made to place landmarks to the last pixel.
+
+    The slope rises from 1 / (1 + ``curvature`` / ``width``) at ``width`` to ``width`` / ``curvature`` near 0; the
+    gradient at 0, where the loss has a kink, is 0. Beyond ``width`` the slope is 1. The defaults are the paper's, for
+    errors in pixels.
+
+    Args:
+        prediction: Any shape ``(*n)``.
+        target: The same shape.
+        width: The error up to which the loss is a logarithm, in units of the target; the paper's w.
+        curvature: How close to 0 the logarithm bends, in units of the target; the paper's epsilon.
+
+    >>> wing_loss(torch.tensor([0.0, 2.0, 12.0]), torch.zeros(3), reduction="none")
+    tensor([ 0.0000,  6.9315, 19.9176])
+    """
+    error = (prediction - target).abs()
+    near = error.clamp(max=width)
+    return reduce(width * torch.log1p(near / curvature) + (error - near), **how)
+
+
+class WingLoss(PairLoss, of=wing_loss):
+    """Module form of :func:`wing_loss`."""
+
+    width: Positive = 10.0
+    curvature: Positive = 2.0
+
+
+def _square(prediction: Tensor, target: Tensor, scale: float) -> Tensor:
+    """Squared error in units of ``scale``."""
+    return ((prediction - target) / scale).square()

@@ -1,0 +1,227 @@
+"""Overlap and pixel-wise losses added up: the one for small regions, the other for a gradient at every pixel."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from typing_extensions import Unpack
+
+from lossary.core import (
+    Binary,
+    Card,
+    ClassIndex,
+    ClassWeight,
+    Fraction,
+    Logit,
+    NonNegative,
+    PairLoss,
+    Weighted,
+    loss,
+    reduce,
+)
+from lossary.losses.classification import bce_with_logits_loss, cross_entropy_loss
+from lossary.losses.imbalance import sigmoid_focal_loss
+
+from .lovasz import counted_pixels, one_hot
+from .regions import any_pixel, dice_loss, pixel_mean
+
+__all__ = [
+    "DiceBCELoss", "DiceCrossEntropyLoss", "DiceFocalLoss",
+    "dice_bce_loss", "dice_cross_entropy_loss", "dice_focal_loss",
+]  # fmt: skip
+
+
+@loss(
+    Card(
+        task="segmentation",
+        inputs=[Logit("n c *d"), ClassIndex("n *d")],
+        values="n",
+        mask="n *d",
+        claims={"nonnegative", "zero_at_target", "shift_invariant", "smooth", "permutation_invariant"},
+        formula=r"\lambda_D \operatorname{mean}_c L_\mathrm{Dice}(\mathrm{softmax}(z)_c, [y = c])"
+                r" + \lambda_C \operatorname{mean}_i L_\mathrm{CE}(z_i, y_i)",
+        source="arXiv:1809.10486, L_total",
+        settings=[{"dice_weight": 0.5, "cross_entropy_weight": 2.0, "smooth": 0.0,
+                   "class_weight": torch.tensor([0.5, 1.0, 2.0])}],
+        tune={"dice_weight": (0.5, 1.0, 2.0)},
+        good_at={"region overlap", "class imbalance", "small regions", "smooth optimisation"},
+        bad_at={"boundary accuracy", "label noise"},
+        known_as=("Dice + CE", "DiceCE", "Dice cross-entropy", "Dice + CE / BCE compound"),
+        elsewhere={"MONAI": "DiceCELoss(to_onehot_y=True, softmax=True); lambda_dice, lambda_ce; its cross-entropy is "
+                            "averaged over all pixels of the batch, the same unless pixels are ignored or weighed",
+                   "nnU-Net": "DC_and_CE_loss; batch Dice, which is negative"},
+    )
+)  # fmt: skip
+def dice_cross_entropy_loss(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    dice_weight: NonNegative = 1.0,
+    cross_entropy_weight: NonNegative = 1.0,
+    smooth: NonNegative = 1.0,
+    class_weight: ClassWeight | None = None,
+    ignore_index: int = -100,
+    mask: Tensor | None = None,
+    **how: Unpack[Weighted],
+) -> Tensor:
+    """Dice plus cross-entropy for exclusive classes, one value per sample.
+
+    The mean over the classes of :func:`dice_loss` plus the mean over the pixels of
+    :func:`lossary.cross_entropy_loss`, both weighted by class where ``class_weight`` is given.
+
+    Args:
+        logits: Scores before the softmax, ``(n, c, *d)``.
+        target: Index of the class in [0, c), ``(n, *d)``.
+        dice_weight: What Dice is multiplied by.
+        cross_entropy_weight: What cross-entropy is multiplied by.
+        smooth: Added above and below the fraction of Dice, in pixels.
+        class_weight: One weight per class, ``(c,)``.
+        ignore_index: Pixels with this target do not count.
+        mask: True at the pixels that count, ``(n, *d)`` or its leading dimensions.
+
+    >>> dice_cross_entropy_loss(torch.zeros(1, 2, 2), torch.tensor([[0, 1]]))  # Dice 1/3, cross-entropy log 2
+    tensor(1.0265)
+    """
+    counted = counted_pixels(target, mask, ignore_index)
+    logits = torch.where(counted.unsqueeze(1), logits, 0.0)
+    regions = one_hot(target, logits.shape[1]).to(logits.dtype)
+    kept = counted.unsqueeze(1).expand_as(logits)
+    dice = dice_loss(logits.softmax(1), regions, smooth=smooth, mask=kept, reduction="none")
+    entropy = cross_entropy_loss(
+        logits, target, class_weight=class_weight, ignore_index=ignore_index, mask=counted, reduction="none"
+    )
+    if class_weight is None:
+        dice, entropy = dice.mean(1), pixel_mean(entropy.unsqueeze(1), counted.unsqueeze(1)).squeeze(1)
+    else:
+        dice = (dice * class_weight).sum(1) / class_weight.sum()
+        pixel_weight = torch.where(counted, class_weight[torch.where(counted, target, 0)], 0.0)
+        total = pixel_weight.flatten(1).sum(1)
+        entropy = entropy.flatten(1).sum(1) / torch.where(total == 0, 1.0, total)
+    values = dice_weight * dice + cross_entropy_weight * entropy
+    return reduce(values, mask=counted.flatten(1).any(1), **how)
+
+
+class DiceCrossEntropyLoss(PairLoss, of=dice_cross_entropy_loss):
+    """Module form of :func:`dice_cross_entropy_loss`."""
+
+    dice_weight: NonNegative = 1.0
+    cross_entropy_weight: NonNegative = 1.0
+    smooth: NonNegative = 1.0
+    class_weight: ClassWeight | None = None
+    ignore_index: int = -100
+
+
+@loss(
+    Card(
+        task="segmentation",
+        inputs=[Logit("n c *d"), Binary("n c *d")],
+        values="n c",
+        mask="n c *d",
+        claims={"nonnegative", "zero_at_target", "monotone", "smooth", "permutation_invariant"},
+        formula=r"\lambda_D L_\mathrm{Dice}(\sigma(z), t) + \lambda_B \operatorname{mean}_i L_\mathrm{BCE}(z_i, t_i)",
+        source="arXiv:1809.10486, L_total, for classes that may overlap",
+        settings=[{"dice_weight": 0.5, "bce_weight": 2.0, "smooth": 0.0}],
+        tune={"dice_weight": (0.5, 1.0, 2.0)},
+        good_at={"region overlap", "class imbalance", "small regions", "smooth optimisation"},
+        bad_at={"boundary accuracy", "label noise"},
+        known_as=("Dice + BCE", "BCE-Dice", "Dice BCE"),
+        elsewhere={"MONAI": "DiceCELoss(sigmoid=True)", "nnU-Net": "DC_and_BCE_loss; batch Dice, which is negative"},
+    )
+)
+def dice_bce_loss(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    dice_weight: NonNegative = 1.0,
+    bce_weight: NonNegative = 1.0,
+    smooth: NonNegative = 1.0,
+    mask: Tensor | None = None,
+    **how: Unpack[Weighted],
+) -> Tensor:
+    """Dice plus binary cross-entropy, for one region or for classes that may overlap; a value per sample and class.
+
+    :func:`dice_loss` plus the mean over the pixels of :func:`lossary.bce_with_logits_loss`.
+
+    Args:
+        logits: Log-odds of each class at each pixel, ``(n, c, *d)``.
+        target: 0 or 1, the same shape.
+        dice_weight: What Dice is multiplied by.
+        bce_weight: What binary cross-entropy is multiplied by.
+        smooth: Added above and below the fraction of Dice, in pixels.
+        mask: True at the pixels that count, ``(n, c, *d)`` or its leading dimensions.
+
+    >>> dice_bce_loss(torch.zeros(1, 1, 2), torch.tensor([[[0.0, 1.0]]]))  # Dice 1/3, cross-entropy log 2
+    tensor(1.0265)
+    """
+    dice = dice_loss(logits.sigmoid(), target, smooth=smooth, mask=mask, reduction="none")
+    entropy = pixel_mean(bce_with_logits_loss(logits, target, mask=mask, reduction="none"), mask)
+    return reduce(dice_weight * dice + bce_weight * entropy, mask=any_pixel(mask), **how)
+
+
+class DiceBCELoss(PairLoss, of=dice_bce_loss):
+    """Module form of :func:`dice_bce_loss`."""
+
+    dice_weight: NonNegative = 1.0
+    bce_weight: NonNegative = 1.0
+    smooth: NonNegative = 1.0
+
+
+@loss(
+    Card(
+        task="segmentation",
+        inputs=[Logit("n c *d"), Binary("n c *d")],
+        values="n c",
+        mask="n c *d",
+        claims={"nonnegative", "zero_at_target", "smooth", "permutation_invariant"},
+        formula=r"\lambda_D L_\mathrm{Dice}(\sigma(z), t) + \lambda_F \operatorname{mean}_i L_\mathrm{focal}(z_i, t_i)",
+        source="arXiv:1808.05238, L",
+        settings=[{"dice_weight": 0.5, "focal_weight": 2.0, "gamma": 1.5, "alpha": None, "smooth": 0.0}],
+        tune={"gamma": (1.0, 2.0, 3.0)},
+        good_at={"region overlap", "class imbalance", "small regions", "hard examples"},
+        bad_at={"boundary accuracy", "label noise", "calibrated probabilities"},
+        known_as=("Dice + focal", "Dice + focal compound"),
+        elsewhere={"MONAI": "DiceFocalLoss(sigmoid=True); alpha=None by default"},
+    )
+)
+def dice_focal_loss(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    dice_weight: NonNegative = 1.0,
+    focal_weight: NonNegative = 1.0,
+    gamma: NonNegative = 2.0,
+    alpha: Fraction | None = 0.25,
+    smooth: NonNegative = 1.0,
+    mask: Tensor | None = None,
+    **how: Unpack[Weighted],
+) -> Tensor:
+    """Dice plus the focal loss: small regions, and their doubtful pixels; a value per sample and class.
+
+    :func:`dice_loss` plus the mean over the pixels of :func:`lossary.sigmoid_focal_loss`.
+
+    Args:
+        logits: Log-odds of each class at each pixel, ``(n, c, *d)``.
+        target: 0 or 1, the same shape.
+        dice_weight: What Dice is multiplied by.
+        focal_weight: What the focal loss is multiplied by.
+        gamma: How fast the focal loss fades where the class is clear.
+        alpha: Weight of label 1 in the focal loss, and 1 - alpha of label 0; ``None`` weighs neither.
+        smooth: Added above and below the fraction of Dice, in pixels.
+        mask: True at the pixels that count, ``(n, c, *d)`` or its leading dimensions.
+
+    >>> dice_focal_loss(torch.zeros(1, 1, 2), torch.tensor([[[0.0, 1.0]]]), alpha=None)  # Dice 1/3, focal log 2 / 4
+    tensor(0.5066)
+    """
+    dice = dice_loss(logits.sigmoid(), target, smooth=smooth, mask=mask, reduction="none")
+    focal = sigmoid_focal_loss(logits, target, gamma=gamma, alpha=alpha, mask=mask, reduction="none")
+    return reduce(dice_weight * dice + focal_weight * pixel_mean(focal, mask), mask=any_pixel(mask), **how)
+
+
+class DiceFocalLoss(PairLoss, of=dice_focal_loss):
+    """Module form of :func:`dice_focal_loss`."""
+
+    dice_weight: NonNegative = 1.0
+    focal_weight: NonNegative = 1.0
+    gamma: NonNegative = 2.0
+    alpha: Fraction | None = 0.25
+    smooth: NonNegative = 1.0

@@ -1,0 +1,561 @@
+"""Losses of the overlap of regions: what is hit, what is predicted in excess, what is missed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from typing_extensions import Unpack
+
+from lossary.core import (
+    Binary,
+    Card,
+    ClassWeight,
+    NonNegative,
+    PairLoss,
+    Positive,
+    Probability,
+    Weighted,
+    When,
+    loss,
+    masked_sum,
+    reduce,
+)
+
+__all__ = [
+    "BatchDiceLoss", "DiceLoss", "FocalTverskyLoss", "GeneralizedDiceLoss", "JaccardLoss", "MCCLoss", "TverskyLoss",
+    "batch_dice_loss", "dice_loss", "focal_tversky_loss", "generalized_dice_loss", "jaccard_loss", "mcc_loss",
+    "tversky_loss",
+]  # fmt: skip
+
+Absent = Literal["count", "skip"]
+Area = Literal["linear", "squared"]
+
+_WEIGHT = torch.tensor([0.5, 1.0, 2.0])
+
+
+def flat(x: Tensor) -> Tensor:
+    """``(n, c, *d)`` as ``(n, c, pixels)``; a sample without spatial dimensions is one pixel."""
+    return x.unsqueeze(-1).flatten(2)
+
+
+def pixel_mean(x: Tensor, mask: Tensor | None) -> Tensor:
+    """The mean of ``(n, c, *d)`` over the pixels that count, ``(n, c)``; 0 where none does."""
+    x = flat(x)
+    if mask is None:
+        return x.mean(-1)
+    kept = flat(mask)
+    return masked_sum(x, kept, -1) / kept.sum(-1).clamp(min=1)
+
+
+def any_pixel(mask: Tensor | None) -> Tensor | None:
+    """Which ``(n, c)`` have a pixel that counts."""
+    return None if mask is None else flat(mask).any(-1)
+
+
+def _areas(probs: Tensor, target: Tensor, mask: Tensor | None, dim: int | tuple[int, ...]) -> tuple[Tensor, ...]:
+    """The areas of true positives, false positives and false negatives, and of the target."""
+    p, t = flat(probs), flat(target)
+    kept = None if mask is None else flat(mask)
+    hit, excess, missed = p * t, p * (1 - t), (1 - p) * t
+    return tuple(masked_sum(x, kept, dim) for x in (hit, excess, missed, t))
+
+
+def _share(wrong: Tensor, total: Tensor) -> Tensor:
+    """``wrong / total``; 0 where there is nothing at all.
+
+    Losses are written as the wrong share and not as 1 minus the right one: exact near 0, and never below it.
+    """
+    return wrong / torch.where(total == 0, 1.0, total)
+
+
+def _reduce_classes(
+    values: Tensor,
+    area: Tensor,
+    seen: Tensor | None,
+    absent: Absent,
+    class_weight: Tensor | None,
+    **how: Unpack[Weighted],
+) -> Tensor:
+    """Reduce values whose last dimension runs over the classes; ``area`` is the area of each target."""
+    if absent == "skip":
+        present = area > 0
+        seen = present if seen is None else seen & present
+    if class_weight is None:
+        return reduce(values, mask=seen, **how)
+    weight = class_weight.expand_as(values)
+    return reduce(values * weight, mask=seen, counts=weight, **how)
+
+
+def _dice(
+    probs: Tensor, target: Tensor, mask: Tensor | None, smooth: float, area: Area, dim: int | tuple[int, ...]
+) -> tuple[Tensor, Tensor]:
+    """The values of Dice, summed over ``dim``, and the area of the target."""
+    hit, excess, missed, target_area = _areas(probs, target, mask, dim)
+    if area == "linear":
+        wrong = excess + missed
+        return _share(wrong, 2 * hit + wrong + smooth), target_area
+    p, t, kept = flat(probs), flat(target), None if mask is None else flat(mask)
+    wrong = masked_sum((p - t) ** 2, kept, dim)
+    return _share(wrong, masked_sum(p**2 + t**2, kept, dim) + smooth), target_area
+
+
+@loss(
+    Card(
+        task="segmentation",
+        inputs=[Probability("n c *d"), Binary("n c *d")],
+        values="n c",
+        mask="n c *d",
+        claims={"nonnegative", When("at_most_one", "class_weight is None"), "zero_at_target", "monotone", "smooth",
+                When("symmetric", "absent == 'count'"), "permutation_invariant"},
+        formula=r"1 - \frac{2 \sum_i p_i t_i + s}{\sum_i p_i + \sum_i t_i + s}",
+        source='arXiv:1606.04797, section 3 (area="squared"); arXiv:1608.04117, section 2 (area="linear")',
+        settings=[{"area": "squared", "smooth": 0.0}, {"absent": "skip", "class_weight": _WEIGHT}],
+        tune={"smooth": (1e-5, 1.0)},
+        good_at={"region overlap", "class imbalance", "small regions"},
+        bad_at={"boundary accuracy", "calibrated probabilities", "smooth optimisation"},
+        known_as=("soft Dice", "Dice", "F1 overlap", "Sørensen-Dice", "DSC"),
+        elsewhere={
+            "MONAI": 'DiceLoss; smooth_nr = smooth_dr = 1e-5 by default; squared_pred is area="squared"; expects logits '
+                     "with sigmoid=True or softmax=True; batch=True is batch_dice_loss",
+            "segmentation-models-pytorch": "DiceLoss; sums over the batch, as batch_dice_loss; an absent class gives 0 "
+                                           "and stays in the mean",
+            "keras": "Dice; one value for all samples and classes together unless axis is given",
+            "kornia": "dice_loss; takes logits and class indices",
+        },
+    )
+)  # fmt: skip
+def dice_loss(
+    probs: Tensor,
+    target: Tensor,
+    *,
+    smooth: NonNegative = 1.0,
+    area: Area = "linear",
+    absent: Absent = "count",
+    class_weight: ClassWeight | None = None,
+    mask: Tensor | None = None,
+    **how: Unpack[Weighted],
+) -> Tensor:
+    """Missing overlap of a region, one value per sample and class: however much background there is, it is not seen.
+
+    A class with no pixel in the target costs 0 where nothing is predicted and nearly 1 once more than ``smooth`` pixels
+    are; ``absent="skip"`` leaves it out. For targets between 0 and 1 the smallest value is at the target with
+    ``area="squared"`` alone. Dice of classes given by their index takes ``one_hot(index, c).movedim(-1, 1)``, and what
+    is ignored there goes into ``mask``.
+
+    Args:
+        probs: Probability of each class at each pixel, in [0, 1], ``(n, c, *d)``.
+        target: 0 or 1, or a probability between, the same shape.
+        smooth: Added above and below the fraction, in pixels. At 0 an absent class costs 1 unless nothing at all is
+            predicted.
+        area: How the size of a region is measured: "linear" sums its values, "squared" their squares.
+        absent: What a class without a pixel in the target does: it may "count", or be left out of the mean ("skip").
+        class_weight: One weight per class, ``(c,)``; with 0 for class 0 the background does not count.
+        mask: True at the pixels that count, ``(n, c, *d)`` or its leading dimensions.
+
+    >>> dice_loss(torch.tensor([[[1.0, 1.0, 0.0, 0.0]]]), torch.tensor([[[0.0, 1.0, 0.0, 0.0]]]), smooth=0.0)
+    tensor(0.3333)
+    """
+    values, target_area = _dice(probs, target, mask, smooth, area, -1)
+    return _reduce_classes(values, target_area, any_pixel(mask), absent, class_weight, **how)
+
+
+class DiceLoss(PairLoss, of=dice_loss):
+    """Module form of :func:`dice_loss`."""
+
+    smooth: NonNegative = 1.0
+    area: Area = "linear"
+    absent: Absent = "count"
+    class_weight: ClassWeight | None = None
+
+
+@loss(
+    Card(
+        task="segmentation",
+        inputs=[Probability("n c *d"), Binary("n c *d")],
+        values="c",
+        mask="n c *d",
+        claims={"nonnegative", When("at_most_one", "class_weight is None"), "zero_at_target", "monotone", "smooth",
+                When("symmetric", "absent == 'count'"), "permutation_invariant"},
+        formula=r"1 - \frac{2 \sum_{n,i} p_{ni} t_{ni} + s}{\sum_{n,i} p_{ni} + \sum_{n,i} t_{ni} + s}",
+        source="arXiv:1809.10486, L_dice, whose sums run over the pixels of the batch",
+        settings=[{"area": "squared", "smooth": 0.0}, {"absent": "skip", "class_weight": _WEIGHT}],
+        samples="interacting",
+        tune={"smooth": (1e-5, 1.0)},
+        good_at={"region overlap", "class imbalance", "small regions", "rare classes"},
+        bad_at={"boundary accuracy", "calibrated probabilities", "small batches"},
+        known_as=("batch Dice", "batch-aggregated Dice", "micro Dice"),
+        elsewhere={
+            "MONAI": "DiceLoss(batch=True)",
+            "segmentation-models-pytorch": "DiceLoss; its only form",
+            "pytorch-toolbelt": "DiceLoss; its only form",
+            "catalyst, pytorch_optimizer": "DiceLoss; sums over the classes too",
+        },
+    )
+)  # fmt: skip
+def batch_dice_loss(
+    probs: Tensor,
+    target: Tensor,
+    *,
+    smooth: NonNegative = 1.0,
+    area: Area = "linear",
+    absent: Absent = "count",
+    class_weight: ClassWeight | None = None,
+    mask: Tensor | None = None,
+    **how: Unpack[Weighted],
+) -> Tensor:
+    """Dice of the batch taken as one image, one value per class: a class absent from one sample does no harm.
+
+    The samples interact: the losses of two halves of a batch do not add up to the loss of the whole.
+
+    Args:
+        probs: Probability of each class at each pixel, in [0, 1], ``(n, c, *d)``.
+        target: 0 or 1, or a probability between, the same shape.
+        smooth: Added above and below the fraction, in pixels.
+        area: How the size of a region is measured: "linear" sums its values, "squared" their squares.
+        absent: What a class without a pixel in the batch does: it may "count", or be left out of the mean ("skip").
+        class_weight: One weight per class, ``(c,)``.
+        mask: True at the pixels that count, ``(n, c, *d)`` or its leading dimensions.
+
+    >>> batch_dice_loss(torch.ones(2, 1, 4), torch.tensor([[[1.0, 1, 1, 1]], [[0.0, 0, 0, 0]]]), smooth=0.0)
+    tensor(0.3333)
+    """
+    values, target_area = _dice(probs, target, mask, smooth, area, (0, -1))
+    seen = None if mask is None else flat(mask).any(-1).any(0)
+    return _reduce_classes(values, target_area, seen, absent, class_weight, **how)
+
+
+class BatchDiceLoss(PairLoss, of=batch_dice_loss):
+    """Module form of :func:`batch_dice_loss`."""
+
+    smooth: NonNegative = 1.0
+    area: Area = "linear"
+    absent: Absent = "count"
+    class_weight: ClassWeight | None = None
+
+
+Weighting = Literal["inverse square", "inverse", "uniform"]
+_POWERS: dict[str, float] = {"inverse square": 2.0, "inverse": 1.0, "uniform": 0.0}
+
+
+@loss(
+    Card(
+        task="segmentation",
+        inputs=[Probability("n c *d"), Binary("n c *d")],
+        values="n",
+        mask="n c *d",
+        claims={"nonnegative", "at_most_one", "zero_at_target", "monotone", "smooth", "permutation_invariant"},
+        formula=r"1 - 2 \frac{\sum_c w_c \sum_i p_{ci} t_{ci}}{\sum_c w_c \sum_i (p_{ci} + t_{ci})},"
+                r" \quad w_c = \Big(\sum_i t_{ci}\Big)^{-2}",
+        source="arXiv:1707.03237, GDL",
+        settings=[{"weighting": "inverse", "smooth": 1.0}],
+        good_at={"region overlap", "class imbalance", "small regions", "rare classes"},
+        bad_at={"boundary accuracy", "calibrated probabilities", "unstable training"},
+        known_as=("Generalized Dice", "generalised Dice", "GDL"),
+        elsewhere={
+            "MONAI": 'GeneralizedDiceLoss; w_type "square", "simple", "uniform"; its smooth_nr = smooth_dr = 1e-5 stand '
+                     "beside weights of 1/area^2 and take over once regions exceed a few hundred pixels; here smooth is "
+                     "in pixels of the rarest class",
+        },
+    )
+)  # fmt: skip
+def generalized_dice_loss(
+    probs: Tensor,
+    target: Tensor,
+    *,
+    smooth: NonNegative = 0.0,
+    weighting: Weighting = "inverse square",
+    mask: Tensor | None = None,
+    **how: Unpack[Weighted],
+) -> Tensor:
+    """Dice of all classes together, each weighing the less the larger it is: one value per sample.
+
+    A class absent from a sample weighs there as much as the smallest one present. A sample with no class at all costs 1
+    unless nothing is predicted.
+
+    Args:
+        probs: Probability of each class at each pixel, in [0, 1], ``(n, c, *d)``.
+        target: 0 or 1, or a probability between, the same shape.
+        smooth: Added above and below the fraction, in pixels of the smallest class present.
+        weighting: How a class weighs by its area in the target: "inverse square" (the paper), "inverse", "uniform".
+        mask: True at the pixels that count, ``(n, c, *d)`` or its leading dimensions.
+
+    >>> generalized_dice_loss(torch.ones(1, 2, 4), torch.tensor([[[1.0, 1, 1, 1], [0, 0, 0, 1]]]))  # 3 / 5.5
+    tensor(0.5455)
+    """
+    hit, excess, missed, area = _areas(probs, target, mask, -1)
+    there = area > 0
+    smallest = torch.where(there, area, torch.inf).amin(1, keepdim=True)
+    smallest = torch.where(smallest.isinf(), 1.0, smallest)
+    weight = (smallest / torch.where(there, area, smallest)) ** _POWERS[weighting]
+    wrong = (weight * (excess + missed)).sum(1)
+    values = _share(wrong, 2 * (weight * hit).sum(1) + wrong + smooth)
+    seen = any_pixel(mask)
+    return reduce(values, mask=None if seen is None else seen.any(1), **how)
+
+
+class GeneralizedDiceLoss(PairLoss, of=generalized_dice_loss):
+    """Module form of :func:`generalized_dice_loss`."""
+
+    smooth: NonNegative = 0.0
+    weighting: Weighting = "inverse square"
+
+
+@loss(
+    Card(
+        task="segmentation",
+        inputs=[Probability("n c *d"), Binary("n c *d")],
+        values="n c",
+        mask="n c *d",
+        claims={"nonnegative", When("at_most_one", "class_weight is None"), "zero_at_target", "monotone", "smooth",
+                When("symmetric", "absent == 'count'"), "permutation_invariant"},
+        formula=r"1 - \frac{\sum_i p_i t_i + s}{\sum_i (p_i + t_i - p_i t_i) + s}",
+        source="doi:10.1007/978-3-319-50835-1_22, L_IoU",
+        settings=[{"smooth": 0.0}, {"absent": "skip", "class_weight": _WEIGHT}],
+        tune={"smooth": (1e-5, 1.0)},
+        good_at={"region overlap", "class imbalance", "small regions"},
+        bad_at={"boundary accuracy", "calibrated probabilities", "smooth optimisation"},
+        known_as=("soft Jaccard", "soft IoU", "IoU loss of segmentation", "Jaccard"),
+        elsewhere={
+            "MONAI": "DiceLoss(jaccard=True); its smoothing counts half: smooth_nr = smooth_dr = 2 * smooth",
+            "segmentation-models-pytorch": "JaccardLoss; sums over the batch",
+        },
+    )
+)  # fmt: skip
+def jaccard_loss(
+    probs: Tensor,
+    target: Tensor,
+    *,
+    smooth: NonNegative = 1.0,
+    absent: Absent = "count",
+    class_weight: ClassWeight | None = None,
+    mask: Tensor | None = None,
+    **how: Unpack[Weighted],
+) -> Tensor:
+    """Intersection missing from the union of a region, one value per sample and class; it ranks as Dice does.
+
+    Absent classes are treated as by :func:`dice_loss`. A Dice loss of d is a Jaccard loss of 2d / (1 + d).
+
+    Args:
+        probs: Probability of each class at each pixel, in [0, 1], ``(n, c, *d)``.
+        target: 0 or 1, or a probability between, the same shape.
+        smooth: Added above and below the fraction, in pixels.
+        absent: What a class without a pixel in the target does: it may "count", or be left out of the mean ("skip").
+        class_weight: One weight per class, ``(c,)``.
+        mask: True at the pixels that count, ``(n, c, *d)`` or its leading dimensions.
+
+    >>> jaccard_loss(torch.tensor([[[1.0, 1.0, 0.0, 0.0]]]), torch.tensor([[[0.0, 1.0, 0.0, 0.0]]]), smooth=0.0)
+    tensor(0.5000)
+    """
+    hit, excess, missed, target_area = _areas(probs, target, mask, -1)
+    wrong = excess + missed
+    values = _share(wrong, hit + wrong + smooth)
+    return _reduce_classes(values, target_area, any_pixel(mask), absent, class_weight, **how)
+
+
+class JaccardLoss(PairLoss, of=jaccard_loss):
+    """Module form of :func:`jaccard_loss`."""
+
+    smooth: NonNegative = 1.0
+    absent: Absent = "count"
+    class_weight: ClassWeight | None = None
+
+
+@loss(
+    Card(
+        task="segmentation",
+        inputs=[Probability("n c *d"), Binary("n c *d")],
+        values="n c",
+        mask="n c *d",
+        claims={"nonnegative", When("at_most_one", "class_weight is None"), "zero_at_target", "monotone", "smooth",
+                When("symmetric", "absent == 'count' and false_positive == false_negative"), "permutation_invariant"},
+        formula=r"1 - \frac{TP + s}{TP + w_{FP}\,FP + w_{FN}\,FN + s}",
+        source="arXiv:1706.05721, T(alpha, beta)",
+        settings=[{"false_positive": 0.5, "false_negative": 0.5, "smooth": 0.0},
+                  {"absent": "skip", "class_weight": _WEIGHT}],
+        tune={"false_negative": (0.3, 0.5, 0.7, 0.9)},
+        good_at={"region overlap", "class imbalance", "small regions", "rare classes"},
+        bad_at={"boundary accuracy", "calibrated probabilities"},
+        known_as=("Tversky", "Tversky index"),
+        elsewhere={
+            "MONAI": "TverskyLoss; alpha is false_positive, beta is false_negative (both 0.5 by default)",
+            "segmentation-models-pytorch, pytorch_optimizer, kornia": "TverskyLoss; alpha is false_positive, beta is "
+                                                                      "false_negative; sums over the batch (not kornia)",
+            "keras": "Tversky; its documentation calls alpha the weight of false positives, and what it computes with "
+                     "it is false_negative; beta is false_positive",
+            "catalyst": "TverskyLoss; alpha is false_negative",
+        },
+    )
+)  # fmt: skip
+def tversky_loss(
+    probs: Tensor,
+    target: Tensor,
+    *,
+    false_positive: NonNegative = 0.3,
+    false_negative: NonNegative = 0.7,
+    smooth: NonNegative = 1.0,
+    absent: Absent = "count",
+    class_weight: ClassWeight | None = None,
+    mask: Tensor | None = None,
+    **how: Unpack[Weighted],
+) -> Tensor:
+    """Missing overlap of a region where misses and false alarms weigh differently; one value per sample and class.
+
+    More weight on false negatives finds more of a small region, at the price of false alarms. Weights of 0.5 give Dice,
+    weights of 1 Jaccard. Absent classes are treated as by :func:`dice_loss`.
+
+    Args:
+        probs: Probability of each class at each pixel, in [0, 1], ``(n, c, *d)``.
+        target: 0 or 1, or a probability between, the same shape.
+        false_positive: What predicting a pixel that is not in the target weighs; the paper's alpha.
+        false_negative: What missing a pixel of the target weighs; the paper's beta.
+        smooth: Added above and below the fraction, in pixels.
+        absent: What a class without a pixel in the target does: it may "count", or be left out of the mean ("skip").
+        class_weight: One weight per class, ``(c,)``.
+        mask: True at the pixels that count, ``(n, c, *d)`` or its leading dimensions.
+
+    >>> half, target = torch.tensor([[[1.0, 0.0, 0.0]]]), torch.tensor([[[1.0, 1.0, 0.0]]])
+    >>> tversky_loss(half, target, smooth=0.0), tversky_loss(target, half, smooth=0.0)
+    (tensor(0.4118), tensor(0.2308))
+    """
+    values, target_area = _tversky(probs, target, mask, false_positive, false_negative, smooth)
+    return _reduce_classes(values, target_area, any_pixel(mask), absent, class_weight, **how)
+
+
+def _tversky(
+    probs: Tensor, target: Tensor, mask: Tensor | None, false_positive: float, false_negative: float, smooth: float
+) -> tuple[Tensor, Tensor]:
+    hit, excess, missed, target_area = _areas(probs, target, mask, -1)
+    wrong = false_positive * excess + false_negative * missed
+    return _share(wrong, hit + wrong + smooth), target_area
+
+
+class TverskyLoss(PairLoss, of=tversky_loss):
+    """Module form of :func:`tversky_loss`."""
+
+    false_positive: NonNegative = 0.3
+    false_negative: NonNegative = 0.7
+    smooth: NonNegative = 1.0
+    absent: Absent = "count"
+    class_weight: ClassWeight | None = None
+
+
+@loss(
+    Card(
+        task="segmentation",
+        inputs=[Probability("n c *d"), Binary("n c *d")],
+        values="n c",
+        mask="n c *d",
+        claims={"nonnegative", When("at_most_one", "class_weight is None"), "zero_at_target", "monotone", "smooth",
+                "permutation_invariant"},
+        formula=r"\Big(1 - \frac{TP + s}{TP + w_{FP}\,FP + w_{FN}\,FN + s}\Big)^{1/\gamma}",
+        source="arXiv:1810.07842, FTL_c",
+        settings=[{"gamma": 0.5, "smooth": 0.0}, {"absent": "skip", "class_weight": _WEIGHT}],
+        tune={"gamma": (1.0, 4 / 3, 2.0)},
+        good_at={"region overlap", "class imbalance", "small regions", "rare classes"},
+        bad_at={"boundary accuracy", "calibrated probabilities"},
+        known_as=("Focal Tversky", "FTL"),
+        elsewhere={
+            "segmentation-models-pytorch": "TverskyLoss(gamma=...); its gamma is 1/gamma here, and is applied to the "
+                                           "mean over the classes; alpha is false_positive; the gradient at a perfect "
+                                           "prediction is NaN below gamma=1",
+            "pytorch_optimizer": "FocalTverskyLoss; its gamma is 1/gamma here; alpha is false_positive; takes logits",
+            "unified-focal-loss": "FocalTverskyLoss; exponent 1 - gamma; delta is false_negative, 1 - delta "
+                                  "false_positive",
+        },
+    )
+)  # fmt: skip
+def focal_tversky_loss(
+    probs: Tensor,
+    target: Tensor,
+    *,
+    gamma: Positive = 4 / 3,
+    false_positive: NonNegative = 0.3,
+    false_negative: NonNegative = 0.7,
+    smooth: NonNegative = 1.0,
+    absent: Absent = "count",
+    class_weight: ClassWeight | None = None,
+    mask: Tensor | None = None,
+    **how: Unpack[Weighted],
+) -> Tensor:
+    """Tversky loss to the power 1/gamma: above 1, regions that are nearly right pull relatively harder.
+
+    The slope grows without bound towards a perfect region where gamma is above 1; at a perfect region it is taken as 0.
+
+    Args:
+        probs: Probability of each class at each pixel, in [0, 1], ``(n, c, *d)``.
+        target: 0 or 1, or a probability between, the same shape.
+        gamma: The power is its inverse, as in the paper. Others call the power itself gamma: 0.75 there is 4/3 here.
+        false_positive: What predicting a pixel that is not in the target weighs; the paper's beta.
+        false_negative: What missing a pixel of the target weighs; the paper's alpha.
+        smooth: Added above and below the fraction, in pixels.
+        absent: What a class without a pixel in the target does: it may "count", or be left out of the mean ("skip").
+        class_weight: One weight per class, ``(c,)``.
+        mask: True at the pixels that count, ``(n, c, *d)`` or its leading dimensions.
+
+    >>> half, target = torch.tensor([[[1.0, 0.0, 0.0]]]), torch.tensor([[[1.0, 1.0, 0.0]]])
+    >>> focal_tversky_loss(half, target, gamma=2.0, smooth=0.0)  # the root of the Tversky loss, 0.4118
+    tensor(0.6417)
+    """
+    wrong, target_area = _tversky(probs, target, mask, false_positive, false_negative, smooth)
+    perfect = wrong == 0  # where the slope of the power would be infinite
+    values = torch.where(perfect, 0.0, torch.where(perfect, 1.0, wrong) ** (1 / gamma))
+    return _reduce_classes(values, target_area, any_pixel(mask), absent, class_weight, **how)
+
+
+class FocalTverskyLoss(PairLoss, of=focal_tversky_loss):
+    """Module form of :func:`focal_tversky_loss`."""
+
+    gamma: Positive = 4 / 3
+    false_positive: NonNegative = 0.3
+    false_negative: NonNegative = 0.7
+    smooth: NonNegative = 1.0
+    absent: Absent = "count"
+    class_weight: ClassWeight | None = None
+
+
+@loss(
+    Card(
+        task="segmentation",
+        inputs=[Probability("n c *d"), Binary("n c *d")],
+        values="n c",
+        mask="n c *d",
+        claims={"nonnegative", "zero_at_target", "symmetric", "smooth", "permutation_invariant"},
+        formula=r"1 - \frac{TP \cdot TN - FP \cdot FN}{\sqrt{(TP + FP)(TP + FN)(TN + FP)(TN + FN)}}",
+        source="doi:10.1109/ISBI48211.2021.9433782, eq. 3-5",
+        good_at={"class imbalance", "small regions", "region overlap"},
+        bad_at={"boundary accuracy", "calibrated probabilities"},
+        known_as=("Matthews correlation coefficient loss", "MCC", "phi coefficient"),
+        elsewhere={
+            "MONAI": "MCCLoss; adds smooth_dr = 1e-5 under the root",
+            "segmentation-models-pytorch": "MCCLoss; sums over the batch, adds eps = 1e-5 to each of the four areas",
+        },
+    )
+)  # fmt: skip
+def mcc_loss(probs: Tensor, target: Tensor, *, mask: Tensor | None = None, **how: Unpack[Weighted]) -> Tensor:
+    """One minus the correlation of region and target, which counts true negatives too; per sample and class, up to 2.
+
+    Where target or prediction is empty or full the coefficient is undefined and taken as 0, so the loss is 1 and has no
+    gradient; a prediction that is exactly right costs 0 there too.
+
+    Args:
+        probs: Probability of each class at each pixel, in [0, 1], ``(n, c, *d)``.
+        target: 0 or 1, the same shape.
+        mask: True at the pixels that count, ``(n, c, *d)`` or its leading dimensions.
+
+    >>> mcc_loss(torch.tensor([[[1.0, 1.0, 0.0, 0.0]]]), torch.tensor([[[1.0, 0.0, 1.0, 0.0]]]))
+    tensor(1.)
+    """
+    p, t, both = (pixel_mean(x, mask) for x in (probs, target, probs * target))
+    wrong = pixel_mean(probs * (1 - target) + (1 - probs) * target, mask)
+    # With shares instead of areas TP TN - FP FN is E[pt] - E[p]E[t], and nothing overflows on a large volume.
+    square = p * (1 - p) * t * (1 - t)
+    defined = square > 0
+    correlation = torch.where(defined, (both - p * t) / torch.where(defined, square, 1.0).sqrt(), 0.0)
+    values = torch.where(~defined & (wrong == 0), 0.0, 1 - correlation)
+    return reduce(values, mask=any_pixel(mask), **how)
+
+
+class MCCLoss(PairLoss, of=mcc_loss):
+    """Module form of :func:`mcc_loss`."""
