@@ -78,3 +78,8 @@ def test_an_unknown_name_suggests_the_nearest():
 def test_optional_bounds_say_so():
     bounds = catalogue.get("cross_entropy").constraints["class_weight"]
     assert isinstance(bounds, Optional) and "or None" in str(bounds)
+
+
+@pytest.mark.parametrize("name", ["Huber (robust)", "Huber / whatever", "smooth something (Huber)"])
+def test_names_are_read_generously(name):
+    assert catalogue.get(name).name == "huber_loss"

@@ -38,9 +38,10 @@ def get(name: str) -> Definition:
     ('huber_loss', 'l1_loss', 'quantile_loss')
     """
     names = _names()
+    for reading in _readings(name):
+        if _key(reading) in names:
+            return names[_key(reading)]
     key = _key(name)
-    if key in names:
-        return names[key]
     near = difflib.get_close_matches(key, names, n=3, cutoff=0.5)
     suggestions = list(dict.fromkeys(short_name(names[n]) for n in near))
     hint = f"did you mean {' or '.join(suggestions)}?" if suggestions else "see lossary.find() for all."
@@ -89,6 +90,13 @@ def _names() -> dict[str, Definition]:
     for d in definitions():
         found[_key(d.name)] = d
     return found
+
+
+def _readings(name: str) -> list[str]:
+    """What a name may mean: itself, itself without remarks in brackets, the alternatives it names, and the remarks."""
+    plain = re.sub(r"\([^)]*\)", "", name)
+    remarks = re.findall(r"\(([^)]*)\)", name)
+    return [name, plain, *plain.split("/"), *(part for remark in remarks for part in re.split("[/;]", remark))]
 
 
 def _key(name: str) -> str:

@@ -10,5 +10,6 @@ from .preference import *
 from .ranking import *
 from .regression import *
 from .reinforcement import *
+from .segmentation import *
 from .self_supervised import *
 from .uncertainty import *

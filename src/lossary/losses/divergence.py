@@ -143,7 +143,8 @@ class JensenShannonLoss(PairLoss, of=jensen_shannon_loss):
         formula=r"\mathrm{OT}_\varepsilon(\alpha, \beta) - \tfrac12 \mathrm{OT}_\varepsilon(\alpha, \alpha)"
                 r" - \tfrac12 \mathrm{OT}_\varepsilon(\beta, \beta), \quad \varepsilon = \mathrm{blur}^p",
         source="arXiv:1810.08278, eq. 3",
-        settings=[{"p": 1}, {"blur": 0.5, "iterations": 10}],
+        settings=[{"p": 1, "iterations": 10}, {"blur": 0.5, "iterations": 10}],
+        sizes={"m": (3,), "k": (3,), "d": (2,)},
         tune={"blur": (0.01, 0.05, 0.1, 0.5)},
         good_at={"distribution shift", "mode collapse"},
         bad_at={"speed", "memory"},
@@ -172,8 +173,8 @@ def sinkhorn_divergence_loss(
     points to the power ``p``. Differences smaller than ``blur`` are matched softly: as it goes to 0 the loss becomes
     optimal transport, as it grows a distance between means (p = 2). Sinkhorn's iterations run a fixed number of times in
     the log domain, with a smoothing that shrinks from the mean cost to ``blur``, and the gradient goes through all of
-    them: memory grows with their number, and the error with the size of the clouds over ``blur``. At the default it is
-    below 1% for clouds of size 1. Two clouds of the same points in the same order give exactly 0; before convergence
+    them: memory grows with their number, and the error with the size of the clouds over ``blur``. At the defaults it is
+    about 0.5% between Gaussian clouds of variance 1. Two clouds of the same points in the same order give exactly 0; before convergence
     others may give slightly less.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -31,11 +31,13 @@ WIDEST = 110
 """Columns that lines of text take at most."""
 PANEL = 12
 """Lines of a panel of the curve, without those of its axis."""
+NARROWEST = 20
+"""Columns of a panel at least; of a narrower terminal the right panel runs out."""
 
 
 def show_catalogue(losses: Sequence[Definition], console: Console) -> None:
     """The losses by the task that they are for, each with its name and what it is."""
-    tasks = dict.fromkeys(d.card.tasks[0] for d in losses)
+    tasks = sorted({d.card.tasks[0] for d in losses})
     widest = max((len(short_name(d)) for d in losses), default=0)
     for task in tasks:
         console.print(Text(task, style="bold"))
@@ -84,36 +86,24 @@ def show_loss(definition: Definition, console: Console) -> None:
 def _rows(definition: Definition, *, unicode: bool) -> Iterator[tuple[str, RenderableType]]:
     """Label and content of each row; rows of which there is nothing to say are left out."""
     card = definition.card
-    yield "for", ", ".join(card.tasks)
-    latex = Text(card.formula, style="dim" if unicode else "")
-    yield "formula", Text("\n").join([Text(formulas.plain(card.formula)), latex]) if unicode else latex
-    parts = list(citations(card.source))
-    addresses = [address for _, address in parts if address]
-    yield "source", Text("\n".join(["".join(text for text, _ in parts), *addresses]), overflow="fold")
+    yield "task", ", ".join(card.tasks)
+    if unicode:
+        yield "formula", Text(formulas.plain(card.formula))
+    yield "in LaTeX" if unicode else "formula", Text(card.formula, style="dim" if unicode else "")
+    yield "source", Text("".join(address or text for text, address in citations(card.source)), overflow="fold")
     yield "inputs", _fields(inputs(definition))
-    yield "parameters", _fields(hyperparameters(definition)) if definition.hyperparameters else "none"
-    yield (
-        "options",
-        _fields(
-            [
-                Field("sample_weight, mask, reduction, denominator", "", "", "", "As for every loss."),
-                *options(definition),
-            ]
-        ),
-    )
-    interacting = card.samples == "interacting"
-    yield (
-        "values",
-        f"{shape_words(card.values)} before the reduction"
-        + ("; a sample's value depends on the others" if interacting else ""),
-    )
+    if definition.hyperparameters:
+        yield "parameters", _fields(hyperparameters(definition))
+    shared = Field("sample_weight, mask, reduction, denominator", "As for every loss.", "", "", "")
+    yield "options", _fields([shared, *options(definition)])
+    depends = "; that of a sample depends on the others" if card.samples == "interacting" else ""
+    yield "value", f"{shape_words(card.values)} before the reduction{depends}"
     if definition.module is not None:
         yield "module", Text(signatures(definition)[1])
     for heading, text in documentation(definition.function).sections.items():
         yield heading.lower(), Text(_plain(text))
-    made = claims(card)
-    if made:
-        yield "claims", _pairs((name.replace("_", " "), sentence) for name, sentence in made)
+    if card.claims:
+        yield "claims", _pairs((name.replace("_", " "), sentence) for name, sentence in claims(card))
     for label, traits in (("good at", card.good_at), ("bad at", card.bad_at)):
         if traits:
             yield label, ", ".join(sorted(traits))
@@ -121,18 +111,16 @@ def _rows(definition: Definition, *, unicode: bool) -> Iterator[tuple[str, Rende
         yield "elsewhere", _pairs(card.elsewhere.items())
 
 
-def _fields(rows: Iterable[Field]) -> Text:
-    """Each argument in a line of its own, and below it what it may be and what it does."""
-    lines = []
+def _fields(rows: Iterable[Field]) -> RenderableType:
+    """Each argument with what it may be, and below it what it does."""
+    lines: list[RenderableType] = []
     for field in rows:
-        head = Text(field.name, style="bold")
-        if field.shape:
-            head.append(f" {field.shape}", style="not bold")
-        if field.default:
-            head.append(f" = {field.default}", style="not bold")
-        body = " ".join(filter(None, [field.kind, field.text]))
-        lines += [head, Text(_plain(body), style="not bold")]
-    return Text("\n").join(lines)
+        head = " ".join(filter(None, [field.name, field.shape, field.default and f"= {field.default}"]))
+        kind = f": {_plain(field.kind[0].lower() + field.kind[1:])}".rstrip(".") if field.kind else ""
+        lines.append(Text.assemble((head, "bold"), kind))
+        if field.text:
+            lines.append(Padding(Text(_plain(field.text)), (0, 0, 0, 2)))
+    return Group(*lines)
 
 
 def _pairs(rows: Iterable[tuple[str, str]]) -> Table:
@@ -146,7 +134,7 @@ def _pairs(rows: Iterable[tuple[str, str]]) -> Table:
 
 def _panels(found: LossCurve, width: int) -> Iterator[str]:
     """The value and the slope at the defaults, side by side."""
-    defaults, panel = found.series[0], width // 2 - 1
+    defaults, panel = found.series[0], max(width // 2 - 1, NARROWEST)
     panels = [
         braille.draw(found.x, line, extent([line]), width=panel, height=PANEL)
         for line in (defaults.values, defaults.slopes)

@@ -30,7 +30,7 @@ CLAIMS: Mapping[ClaimName, str] = {
 
 SECTION = re.compile(r"(Args|Returns|Raises|Note|Notes):\n")
 ARGUMENT = re.compile(r" {4}(\w+): ")
-ROLE = re.compile(r":(func|class|meth|mod|math):`([^`]+)`|``([^`]+)``")
+ROLE = re.compile(r":(func|class|meth|mod|math):`([^`]+)`|``([^`]+)``|`([^`]+)`")
 CITED = re.compile(
     r"arXiv:(?P<arxiv>\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})|doi:(?P<doi>10\.\d{4,}/[^\s,;]*[^\s,;.])"
     r"|(?P<torch>torch\.nn\.\w+(?:\.\w+)?)|(?P<url>https?://[^\s,;]+)"
@@ -180,17 +180,30 @@ def citations(source: str) -> Iterator[tuple[str, str]]:
 
 
 def rewrite_roles(
-    text: str, *, code: Callable[[str], str], math: Callable[[str], str], reference: Callable[[str], str]
+    text: str,
+    *,
+    code: Callable[[str], str],
+    math: Callable[[str], str],
+    reference: Callable[[str], str],
+    plain: Callable[[str], str] = str,
 ) -> str:
-    """``text`` with each piece of code, formula and reference to another object as these functions write it."""
+    """``text`` with each piece of code, formula, reference to another object and plain text as these write it.
 
-    def write(found: re.Match[str]) -> str:
-        role, body, literal = found.groups()
-        if literal is not None:
-            return code(literal)
-        return math(body) if role == "math" else reference(body.removeprefix("~").rpartition(".")[2])
-
-    return ROLE.sub(write, text)
+    >>> rewrite_roles("as :func:`~lossary.l1_loss` at ``q=0.5``", code=repr, math=str, reference=str.upper)
+    "as L1_LOSS at 'q=0.5'"
+    """
+    written, end = "", 0
+    for found in ROLE.finditer(text):
+        role, body, *literal = found.groups()
+        written += plain(text[end : found.start()])
+        if role is None:
+            written += code(literal[0] or literal[1])
+        elif role == "math":
+            written += math(body)
+        else:
+            written += reference(body.removeprefix("~").rpartition(".")[2])
+        end = found.end()
+    return written + plain(text[end:])
 
 
 def signatures(definition: Definition) -> list[str]:
