@@ -16,6 +16,14 @@ lint: $(READY)  ## style and types
 	$(BIN)/mypy
 	$(BIN)/pyright
 
+oracles: .venv/.oracles  ## record anew what heavy or conflicting libraries compute, and show what changed
+	for script in tests/oracles/record_*.py; do .venv/oracles/bin/python $$script || exit 1; done
+	git diff --stat tests/oracles/recorded
+
+docs: $(READY)  ## the documentation, a page per loss, in site/
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[compare,docs]'
+	$(BIN)/mkdocs build --strict
+
 bench: $(READY)  ## speed, as ratios in one run
 	$(BIN)/python -m benchmarks
 

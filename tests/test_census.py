@@ -1,4 +1,4 @@
-"""The 120 losses that public libraries share most are all here, under the names that a census of 110 libraries gave them."""
+"""The 120 losses that libraries share most are all here, by the names that a census of 110 libraries gave them."""
 
 import csv
 from pathlib import Path

@@ -13,6 +13,7 @@ from lossary.comparison import Plan
 from lossary.comparison.candidates import DEFAULTS
 from lossary.comparison.data import from_arrays
 from lossary.comparison.ledger import Ledger
+from lossary.comparison.metrics import METRICS
 from lossary.comparison.splits import make_splits
 from lossary.core import LossInputError, UnknownNameError
 
@@ -33,6 +34,14 @@ def test_every_task_gives_a_result(task):
     assert len(result.findings) == len(result.entries)
     assert result.verdict.headline and result.verdict.reasons
     json.loads(result.to_json())
+
+
+def test_intervals_stay_where_the_metric_has_values():
+    result = lossary.compare(*arrays("binary classification"), plan=QUICK)
+    for entry in result.entries:
+        for name, score in entry.scores.items():
+            least, most = METRICS[name].bounds
+            assert least <= score.low <= score.mean <= score.high <= most
 
 
 def test_it_finds_the_loss_that_fits():

@@ -38,7 +38,7 @@ def without_init(*packages):
 without_init("timm", "timm.loss", "torchium", "torchium.losses", "torchium.losses.classification")
 
 from timm.loss.poly_loss import PolyBinaryCrossEntropy, PolyCrossEntropy  # noqa: E402
-from torchium.losses.classification.label_smoothing import LabelSmoothingLoss  # noqa: E402
+from torchium.losses.classification.cross_entropy import LabelSmoothingLoss  # noqa: E402
 
 
 def draw(seed, *shape):
@@ -90,23 +90,19 @@ def write(family, entries):
     (RECORDED / f"{family}.json").write_text(f"[{text}]\n")
 
 
-def one_hot(target, classes):
-    return np.eye(classes)[target]
-
-
 def hinges(x):
     signs, pair = [x["logits"], x["signs"]], [x["logits"], x["target"]]
     classes = x["logits"].shape[1]
     yield entry("hinge", "optax", "hinge_loss(...).mean()", signs,
                 in_jax(lambda z, y: optax.hinge_loss(z, y).mean(), *signs))  # fmt: skip
-    yield entry("hinge", "optax", "perceptron_loss(...).mean()", signs,
-                in_jax(lambda z, y: optax.perceptron_loss(z, y).mean(), *signs), margin=0.0)  # fmt: skip
+    yield entry("hinge", "optax", "losses.perceptron_loss(...).mean()", signs,
+                in_jax(lambda z, y: optax.losses.perceptron_loss(z, y).mean(), *signs), margin=0.0)  # fmt: skip
     yield entry("hinge", "keras", "Hinge()(target, logits)", signs,
                 in_torch(lambda z, y: keras.losses.Hinge()(y, z), *signs))  # fmt: skip
     yield entry("squared_hinge", "keras", "SquaredHinge()(target, logits)", signs,
                 in_torch(lambda z, y: keras.losses.SquaredHinge()(y, z), *signs))  # fmt: skip
-    yield entry("multiclass_hinge", "optax", "multiclass_hinge_loss(...).mean()", pair,
-                in_jax(lambda z, y: optax.multiclass_hinge_loss(z, y).mean(), *pair))  # fmt: skip
+    yield entry("multiclass_hinge", "optax", "losses.multiclass_hinge_loss(...).mean()", pair,
+                in_jax(lambda z, y: optax.losses.multiclass_hinge_loss(z, y).mean(), *pair))  # fmt: skip
     yield entry("categorical_hinge", "keras", "CategoricalHinge()(one_hot(target), logits)", pair,
                 in_torch(lambda z, y: keras.losses.CategoricalHinge()(torch.eye(classes)[y], z), *pair))  # fmt: skip
 
@@ -123,8 +119,8 @@ def cross_entropies(x):
 
     yield entry("cross_entropy", "optax", "softmax_cross_entropy(logits, smooth_labels(...)).mean()", pair,
                 in_jax(smoothed, *pair), label_smoothing=0.1)  # fmt: skip
-    yield entry("label_smoothing", "torchium", "LabelSmoothingLoss(classes, 0.1)", pair,
-                in_torch(LabelSmoothingLoss(classes, 0.1), *pair), label_smoothing=0.1)  # fmt: skip
+    yield entry("label_smoothing", "torchium", "LabelSmoothingLoss(0.1)", pair,
+                in_torch(LabelSmoothingLoss(0.1), *pair), label_smoothing=0.1)  # fmt: skip
     peer = keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.1)
     yield entry("bce_with_logits", "keras", "BinaryCrossentropy(from_logits=True, label_smoothing=0.1)", labels,
                 in_torch(lambda z, y: peer(y, z), *labels), label_smoothing=0.1)  # fmt: skip
@@ -137,7 +133,7 @@ def cross_entropies(x):
 def others(x):
     pair, labels = [x["logits"], x["target"]], [x["logits"], x["labels"]]
     classes = x["logits"].shape[1]
-    yield entry("sparsemax", "optax", "multiclass_sparsemax_loss(...).mean()", pair,
+    yield entry("sparsemax", "optax", "losses.multiclass_sparsemax_loss(...).mean()", pair,
                 in_jax(lambda z, y: optax.losses.multiclass_sparsemax_loss(z, y).mean(), *pair))  # fmt: skip
     for epsilon in (-1.0, 2.0):
         yield entry("poly1_cross_entropy", "optax", "poly_loss_cross_entropy(logits, one_hot(target), epsilon).mean()",

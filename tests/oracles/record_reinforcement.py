@@ -26,6 +26,7 @@ jax.config.update("jax_enable_x64", True)
 
 RECORD = Path(__file__).parent / "recorded" / "reinforcement.json"
 N, GROUPS, G, T = 8, 2, 3, 5
+ONES = np.ones(N)
 
 # Its packages import what training needs; the losses need none of it.
 for package in ("openrlhf", "openrlhf.models"):
@@ -101,12 +102,11 @@ def group_relative(log_probs, old, reference, rewards, tokens, *, kind, clip, cl
 def entries():
     for seed in range(3):
         x = draw(seed)
-        ones = np.ones(N)
         inputs = [x["logits"], x["action"], x["advantage"]]
-        found = in_jax(lambda z, a, adv: rlax.policy_gradient_loss(z, a, adv, ones), inputs)
+        found = in_jax(lambda z, a, adv: rlax.policy_gradient_loss(z, a, adv, ONES), inputs)
         yield entry("policy_gradient", "rlax", "policy_gradient_loss(logits, action, advantage, ones)", inputs, found)
 
-        found = in_jax(lambda z: rlax.entropy_loss(z, ones), inputs[:1])
+        found = in_jax(lambda z: rlax.entropy_loss(z, ONES), inputs[:1])
         yield entry("negative_entropy", "rlax", "entropy_loss(logits, ones)", inputs[:1], found)
 
         inputs = [x["log_probs"] + x["change"], x["log_probs"], x["advantage"]]
@@ -126,9 +126,8 @@ def entries():
             yield entry("td", "rlax", call, inputs, found, discount=discount, delta=0.5)
 
         inputs = [x["value"], x["value"] + x["change"], x["reward"]]
-        mask = torch.ones(N)
         for clip in (0.2, 0.5):
-            found = in_torch(lambda v, o, r, c=clip: ValueLoss(c)(v, o, r, mask), inputs)
+            found = in_torch(lambda v, o, r, c=clip: ValueLoss(c)(v, o, r, torch.ones(N)), inputs)
             yield entry("clipped_value", "openrlhf", "ValueLoss(clip)", inputs, found, clip=clip)
 
         for kind, average, scale in (("grpo", "sequence", True), ("dr_grpo", "constant", False)):

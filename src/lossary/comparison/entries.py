@@ -17,7 +17,7 @@ from lossary.version import __version__
 from .candidates import BALANCED, Candidate
 from .data import Dataset
 from .ledger import TrialRecord
-from .metrics import METRICS, error_profile, evaluate
+from .metrics import METRICS, Metric, error_profile, evaluate
 from .result import Choice, Curve, Entry, Score, TrialSummary
 from .search import Search
 from .statistics import corrected_interval
@@ -36,7 +36,7 @@ def entry(dataset: Dataset, problem: Problem, search: Search, candidate: Candida
         label=candidate.label,
         loss=candidate.name,
         fixed={name: value for name, value in candidate.fixed.items() if isinstance(value, (int, float))},
-        scores={name: _score([t[name] for t in tested], test_share(problem)) for name in tested[0]},
+        scores={name: _score(METRICS[name], [t[name] for t in tested], test_share(problem)) for name in tested[0]},
         choices=tuple(
             Choice(learning_rate=trial.learning_rate, hyperparameters=dict(trial.setting), epoch=record.epoch)
             for trial, record in chosen
@@ -118,9 +118,11 @@ def environment(problem: Problem, engine: str, why: str, command: str) -> Mappin
     }
 
 
-def _score(values: Sequence[float], share: float) -> Score:
+def _score(metric: Metric, values: Sequence[float], share: float) -> Score:
+    """The mean over the splits, and its interval as far as the metric has values."""
     mean, low, high = corrected_interval(values, test_share=share)
-    return Score(mean=mean, low=low, high=high, values=tuple(values))
+    least, most = metric.bounds
+    return Score(mean=mean, low=max(low, least), high=min(high, most), values=tuple(values))
 
 
 def _curve(records: Sequence[TrialRecord], metric: str) -> Curve:

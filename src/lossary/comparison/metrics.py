@@ -68,6 +68,13 @@ class Metric:
         """What a model scores whose output is not finite."""
         return -math.inf if self.higher_is_better else math.inf
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The lowest and the highest value that it can have."""
+        if not self.higher_is_better:
+            return 0.0, math.inf
+        return (-math.inf if self.name == "r2" else 0.0), 1.0
+
     def margin_at(self, best: float) -> float:
         """The margin in units of the metric, where the best loss scores ``best``."""
         return self.margin * abs(best) if self.margin_is_relative else self.margin

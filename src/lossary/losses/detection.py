@@ -1,8 +1,8 @@
 """Losses for boxes, and for the scores and edge distributions that detectors predict with them.
 
 Boxes are the corners (x1, y1, x2, y2). A box whose corners are reversed has no area, and no gradient there: predict
-sizes through ``exp`` or ``softplus``. Nothing is divided by an area plus a small number, so no value depends on the unit
-of the coordinates; where a box or a pair has no extent, the quotient has the value that the docstring says.
+sizes through ``exp`` or ``softplus``. Nothing is divided by an area plus a small number, so no value depends on the
+unit of the coordinates; where a box or a pair has no extent, the quotient has the value that the docstring says.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def _centre_distance(boxes: Tensor, target: Tensor, hull: Tensor) -> Tensor:
         task="detection",
         inputs=[Box("*n 4"), Box("*n 4")],
         values="*n",
-        claims={"nonnegative", "at_most_one", "zero_at_target", "symmetric", "scale_invariant", "permutation_invariant"},
+        claims={"nonnegative", "at_most_one", "zero_at_target", "symmetric", "scale_invariant",
+                "permutation_invariant"},
         formula=r"1 - \mathrm{IoU}, \quad \mathrm{IoU} = \frac{|A \cap B|}{|A \cup B|}",
         source="doi:10.1145/2964284.2967274, whose loss is its logarithm; in this form arXiv:1902.09630, algorithm 2",
         good_at={"touching boxes", "region overlap"},
@@ -240,7 +241,8 @@ def _aspect(boxes: Tensor) -> Tensor:
         claims={"nonnegative", "zero_at_target", "symmetric", "scale_invariant", "permutation_invariant"},
         stops_gradient=True,
         formula=r"1 - \mathrm{IoU} + \frac{\rho^2}{c^2} + \alpha v, \quad v = \frac{4}{\pi^2}"
-                r" \Big(\arctan \frac{w'}{h'} - \arctan \frac{w}{h}\Big)^2, \quad \alpha = \frac{v}{1 - \mathrm{IoU} + v}",
+                r" \Big(\arctan \frac{w'}{h'} - \arctan \frac{w}{h}\Big)^2,"
+                r" \quad \alpha = \frac{v}{1 - \mathrm{IoU} + v}",
         source="arXiv:1911.08287, eq. 8-11",
         good_at={"touching boxes", "disjoint boxes", "aspect ratio"},
         known_as=("Complete IoU", "CIoU"),
@@ -255,7 +257,7 @@ def ciou_loss(boxes: Tensor, target: Tensor, **how: Unpack[Reduce]) -> Tensor:
 
     The trade-off alpha is a constant to the gradient, as in the paper: the gradient is alpha times that of v, and not
     the slope of the value. (The authors also drop 1 / (w^2 + h^2) from the gradient of v; that is not done here.) Two
-    boxes without area have an IoU of 1 if they are identical and of 0 if not; a point has the aspect of an upright line.
+    boxes without area have an IoU of 1 if they are identical and of 0 if not; a point is taken to be an upright line.
 
     Args:
         boxes: Predicted corners (x1, y1, x2, y2), in any unit, ``(*n, 4)``.
@@ -337,9 +339,7 @@ class Quality(Probability):
                    "pytorch-toolbelt": "QualityFocalLoss"},
     )
 )  # fmt: skip
-def quality_focal_loss(
-    logits: Tensor, target: Tensor, *, beta: Positive = 2.0, **how: Unpack[Reduce]
-) -> Tensor:
+def quality_focal_loss(logits: Tensor, target: Tensor, *, beta: Positive = 2.0, **how: Unpack[Reduce]) -> Tensor:
     """Focal loss for a target between 0 and 1: the score of a box learns its IoU. Least, and 0, where they agree.
 
     Below a ``beta`` of 1 the slope is infinite where they agree; it is taken as 0.

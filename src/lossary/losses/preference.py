@@ -88,8 +88,7 @@ def dpo_loss(
         label_smoothing: Chance that a preference is the wrong way round, in [0, 1] and sensibly below 0.5 (conservative
             DPO, Mitchell 2023).
 
-    >>> policy, reference = (torch.tensor([-10.0]), torch.tensor([-20.0])), (torch.tensor([-15.0]), torch.tensor([-15.0]))
-    >>> dpo_loss(*policy, *reference)
+    >>> dpo_loss(*torch.tensor([[-10.0], [-20.0], [-15.0], [-15.0]]))  # beta * (5 + 5) is 1
     tensor(0.3133)
     """
     margin = beta * _log_ratio_margin(
@@ -144,8 +143,7 @@ def ipo_loss(
         reference_rejected_log_probs: That of the rejected output under the reference policy, ``(n,)``; constant.
         beta: Strength of the hold to the reference, called :math:`\tau` in the paper; the target margin is 1/(2 beta).
 
-    >>> policy, reference = (torch.tensor([-10.0]), torch.tensor([-14.0])), (torch.tensor([-12.0]), torch.tensor([-12.0]))
-    >>> ipo_loss(*policy, *reference, beta=0.1)
+    >>> ipo_loss(*torch.tensor([[-10.0], [-14.0], [-12.0], [-12.0]]), beta=0.1)  # 2 + 2 against 5
     tensor(1.)
     """
     margin = _log_ratio_margin(
@@ -195,8 +193,7 @@ def preference_hinge_loss(
         reference_rejected_log_probs: That of the rejected output under the reference policy, ``(n,)``; constant.
         beta: The margin at which a pair falls silent is 1/beta.
 
-    >>> policy, reference = (torch.tensor([-10.0]), torch.tensor([-14.0])), (torch.tensor([-12.0]), torch.tensor([-12.0]))
-    >>> preference_hinge_loss(*policy, *reference, beta=0.1)
+    >>> preference_hinge_loss(*torch.tensor([[-10.0], [-14.0], [-12.0], [-12.0]]), beta=0.1)  # 1 - 0.1 * (2 + 2)
     tensor(0.6000)
     """
     margin = _log_ratio_margin(

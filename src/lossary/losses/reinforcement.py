@@ -42,7 +42,7 @@ _LARGE = 50.0
 """Beyond this the exponential of a log-ratio goes on as its tangent: finite in float32, and still with a slope."""
 
 _STD_FLOOR = 1e-4
-"""Added to the standard deviation of the rewards of a group, so that a group of nearly equal rewards does not explode."""
+"""Added to the deviation of the rewards of a group, so that nearly equal rewards give no huge advantages."""
 
 
 def _ratio(log_ratio: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from typing_extensions import Unpack
 
-from lossary.core import Card, ClassIndex, Length, LogSimplex, ManyLoss, Reduce, When, Within, loss, reduce
+from lossary.core import Card, ClassIndex, Length, LogSimplex, LossInputError, ManyLoss, Reduce, Within, loss, reduce
 
 __all__ = ["CTCLoss", "ctc_loss"]
 
@@ -33,7 +33,7 @@ class Label(ClassIndex):
         inputs=[LogSimplex("t n c | t c | t n c"), Label("n s | s | s"), Length("n |  | n", of="t"),
                 Length("n |  | n", of="s")],
         values="n |  | n",
-        claims={"nonnegative", "smooth", "convex"},
+        claims={"nonnegative", "bounded_gradient", "smooth"},
         formula=r"-\log \sum_{\pi \in B^{-1}(y)} \prod_{t=1}^T q_t(\pi_t)",
         source="doi:10.1145/1143844.1143891, eq. 3 and 5 to 8",
         settings=[{"blank": 2}],
@@ -62,8 +62,8 @@ def ctc_loss(
 
     Between labels the model may emit blanks, and repeat a label; two equal labels in a row need a blank between them. A
     target that cannot be aligned, because the input is shorter than its labels and their needed blanks, has the
-    probability 0: its value and gradient are 0, or infinite and NaN if ``zero_infinity`` is False, as it is in
-    ``torch.nn`` by default.
+    probability 0: it counts with a value of 0, or an infinite one if ``zero_infinity`` is False, as it is in
+    ``torch.nn`` by default. Its gradient is 0 either way, where that of ``torch.nn`` is NaN.
 
     The mean is that of the sequences. ``torch.nn`` divides each value by its target's length before the mean, so that
     one label more in a short target costs more than in a long one; ``sample_weight=1 / target_lengths.clamp(min=1),
@@ -84,6 +84,10 @@ def ctc_loss(
     >>> ctc_loss(log_probs, torch.tensor([1]), torch.tensor(2), torch.tensor(1))
     tensor(0.2877)
     """
+    if len(log_probs) == 0:
+        raise LossInputError("ctc_loss: `log_probs` must have at least one time, got none.")
+    if blank >= log_probs.shape[-1]:
+        raise LossInputError(f"ctc_loss: `blank` must be below {log_probs.shape[-1]}, the number of classes, got {blank}.")
     single = log_probs.ndim == 2
     if single:
         log_probs, target = log_probs.unsqueeze(1), target.unsqueeze(0)
@@ -92,8 +96,7 @@ def ctc_loss(
         target = _in_rows(target, target_lengths, min(len(target), len(log_probs)))
     path = _with_blanks(target, target_lengths, blank)
     log_likelihood = _sum_over_paths(log_probs, path, blank, input_lengths, target_lengths)
-    # Longer than the rows of `target`: with labels one after the other such a target is longer than the input, too.
-    impossible = (log_likelihood < 0.5 * _NEVER) | (target_lengths > target.shape[1])
+    impossible = log_likelihood < 0.5 * _NEVER
     values = torch.where(impossible, 0.0 if zero_infinity else torch.inf, -log_likelihood)
     return reduce(values.squeeze(0) if single else values, **how)
 

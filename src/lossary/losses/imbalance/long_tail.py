@@ -54,7 +54,7 @@ __all__ = [
         elsewhere={
             "balanced-loss": "Loss('cross_entropy', class_balanced=True); the same, its mean over samples too;"
             " a class without samples gets an infinite weight, or with safe=True none",
-            "torchium": "ClassBalancedLoss; the weights do not add up to C",
+            "torchium": "ClassBalancedLoss; focal with gamma=2 unless told otherwise, the same with gamma=0",
         },
     )
 )  # fmt: skip

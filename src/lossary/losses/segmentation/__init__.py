@@ -1,7 +1,7 @@
 """Losses for regions of pixels.
 
-Regions are ``(n, c, *d)``: one mask per sample and class, so that a pixel may be in several or in none. Targets given by
-the index of a class become masks by ``one_hot(target, c).movedim(-1, 1)``.
+Regions are ``(n, c, *d)``: one mask per sample and class, so that a pixel may be in several or in none. Targets given
+by the index of a class become masks by ``one_hot(target, c).movedim(-1, 1)``.
 """
 
 from . import compounds, distances, lovasz, regions, skeletons

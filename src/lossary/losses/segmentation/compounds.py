@@ -130,7 +130,7 @@ class DiceCrossEntropyLoss(PairLoss, of=dice_cross_entropy_loss):
         known_as=("Dice + BCE", "BCE-Dice", "Dice BCE"),
         elsewhere={"MONAI": "DiceCELoss(sigmoid=True)", "nnU-Net": "DC_and_BCE_loss; batch Dice, which is negative"},
     )
-)
+)  # fmt: skip
 def dice_bce_loss(
     logits: Tensor,
     target: Tensor,

@@ -47,7 +47,7 @@ def _nearest_along(squared: Tensor, axis: int) -> Tensor:
     line = squared.movedim(axis, -1)
     at = torch.arange(line.shape[-1], dtype=squared.dtype, device=squared.device)
     ways = (at.unsqueeze(-1) - at).square()
-    parts = [(line.unsqueeze(-2) + rows).amin(-1) for rows in ways.split(_ROWS)]
+    parts = [(line.unsqueeze(-2) + rows).amin(-1) for rows in torch.split(ways, _ROWS)]
     return torch.cat(parts, -1).movedim(-1, axis)
 
 
@@ -83,13 +83,11 @@ def _boundary_distance(region: Tensor) -> Tensor:
         source="arXiv:1812.07032, L_B",
         good_at={"boundary accuracy", "class imbalance", "small regions"},
         bad_at={"region overlap", "unstable training"},
-        known_as=("boundary loss", "surface loss", "distance-map loss"),
+        known_as=("boundary (distance-map)", "surface loss"),
         elsewhere={"MONAI": "BoundaryLoss; takes the target and makes the map at each call"},
     )
 )
-def boundary_loss(
-    probs: Tensor, distance: Tensor, *, mask: Tensor | None = None, **how: Unpack[Weighted]
-) -> Tensor:
+def boundary_loss(probs: Tensor, distance: Tensor, *, mask: Tensor | None = None, **how: Unpack[Weighted]) -> Tensor:
     """Mean distance from the true boundary of what is predicted, negative inside; one value per sample and class.
 
     Below 0 for a good prediction. Its least value is at the target, but an empty prediction costs only 0, so it is
@@ -124,7 +122,7 @@ class BoundaryLoss(PairLoss, of=boundary_loss):
         tune={"alpha": (0.5, 1.0, 2.0)},
         good_at={"boundary accuracy", "large errors"},
         bad_at={"speed", "memory", "unstable training"},
-        known_as=("Hausdorff distance-transform loss", "Hausdorff DT", "Hausdorff"),
+        known_as=("Hausdorff distance-transform", "Hausdorff distance-transform loss (and log form)", "Hausdorff"),
         elsewhere={"MONAI": "HausdorffDTLoss; leaves out class 0 unless include_background=True",
                    "kornia": "HausdorffERLoss is another loss of that paper, by erosion"},
     )
@@ -144,8 +142,8 @@ def hausdorff_dt_loss(
         mask: True at the pixels that count, ``(n, c, *d)`` or its leading dimensions; for the distances the others are
             background.
 
-    >>> hausdorff_dt_loss(torch.tensor([[[0.0, 0.0, 0.2, 1.0]]]), torch.tensor([[[0.0, 0.0, 0.0, 1.0]]]))  # 0.04 * 2 / 4
-    tensor(0.0200)
+    >>> hausdorff_dt_loss(torch.tensor([[[0.0, 0.2, 1.0]]]), torch.tensor([[[0.0, 0.0, 1.0]]]))  # 0.2^2 (1 + 1) / 3
+    tensor(0.0267)
     """
     return reduce(_hausdorff(probs, target, alpha, mask), mask=any_pixel(mask), **how)
 
@@ -175,7 +173,7 @@ class HausdorffDTLoss(PairLoss, of=hausdorff_dt_loss):
         tune={"alpha": (0.5, 1.0, 2.0)},
         good_at={"boundary accuracy"},
         bad_at={"speed", "memory"},
-        known_as=("log Hausdorff distance-transform loss", "log Hausdorff DT"),
+        known_as=("log Hausdorff distance-transform",),
         elsewhere={"MONAI": "LogHausdorffDTLoss; takes the logarithm after its reduction: the same for one value"},
     )
 )  # fmt: skip

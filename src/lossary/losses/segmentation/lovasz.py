@@ -67,9 +67,7 @@ def _jaccard_extension(errors: Tensor, foreground: Tensor) -> Tensor:
         },
     )
 )  # fmt: skip
-def lovasz_hinge_loss(
-    logits: Tensor, target: Tensor, *, mask: Tensor | None = None, **how: Unpack[Weighted]
-) -> Tensor:
+def lovasz_hinge_loss(logits: Tensor, target: Tensor, *, mask: Tensor | None = None, **how: Unpack[Weighted]) -> Tensor:
     """Hinge errors of the pixels, weighed so that the sum follows the Jaccard loss; one value per sample and class.
 
     Convex and piecewise linear in the logits. A class with no pixel in the target costs its largest error. For the

@@ -117,8 +117,8 @@ def _dice(
         bad_at={"boundary accuracy", "calibrated probabilities", "smooth optimisation"},
         known_as=("soft Dice", "Dice", "F1 overlap", "Sørensen-Dice", "DSC"),
         elsewhere={
-            "MONAI": 'DiceLoss; smooth_nr = smooth_dr = 1e-5 by default; squared_pred is area="squared"; expects logits '
-                     "with sigmoid=True or softmax=True; batch=True is batch_dice_loss",
+            "MONAI": 'DiceLoss; smooth_nr = smooth_dr = 1e-5 by default; squared_pred is area="squared"; takes logits'
+                     " with sigmoid=True or softmax=True; batch=True is batch_dice_loss",
             "segmentation-models-pytorch": "DiceLoss; sums over the batch, as batch_dice_loss; an absent class gives 0 "
                                            "and stays in the mean",
             "keras": "Dice; one value for all samples and classes together unless axis is given",
@@ -254,9 +254,9 @@ _POWERS: dict[str, float] = {"inverse square": 2.0, "inverse": 1.0, "uniform": 0
         bad_at={"boundary accuracy", "calibrated probabilities", "unstable training"},
         known_as=("Generalized Dice", "generalised Dice", "GDL"),
         elsewhere={
-            "MONAI": 'GeneralizedDiceLoss; w_type "square", "simple", "uniform"; its smooth_nr = smooth_dr = 1e-5 stand '
-                     "beside weights of 1/area^2 and take over once regions exceed a few hundred pixels; here smooth is "
-                     "in pixels of the rarest class",
+            "MONAI": 'GeneralizedDiceLoss; w_type "square", "simple", "uniform"; its smooth_nr = smooth_dr = 1e-5 stand'
+                     " beside weights of 1/area^2 and take over where regions are large; here smooth is in pixels of"
+                     " the rarest class",
         },
     )
 )  # fmt: skip
@@ -316,7 +316,7 @@ class GeneralizedDiceLoss(PairLoss, of=generalized_dice_loss):
         tune={"smooth": (1e-5, 1.0)},
         good_at={"region overlap", "class imbalance", "small regions"},
         bad_at={"boundary accuracy", "calibrated probabilities", "smooth optimisation"},
-        known_as=("soft Jaccard", "soft IoU", "IoU loss of segmentation", "Jaccard"),
+        known_as=("soft Jaccard", "soft IoU", "Soft Jaccard / IoU (segmentation)"),
         elsewhere={
             "MONAI": "DiceLoss(jaccard=True); its smoothing counts half: smooth_nr = smooth_dr = 2 * smooth",
             "segmentation-models-pytorch": "JaccardLoss; sums over the batch",
@@ -380,8 +380,9 @@ class JaccardLoss(PairLoss, of=jaccard_loss):
         known_as=("Tversky", "Tversky index"),
         elsewhere={
             "MONAI": "TverskyLoss; alpha is false_positive, beta is false_negative (both 0.5 by default)",
-            "segmentation-models-pytorch, pytorch_optimizer, kornia": "TverskyLoss; alpha is false_positive, beta is "
-                                                                      "false_negative; sums over the batch (not kornia)",
+            "segmentation-models-pytorch, pytorch_optimizer": "TverskyLoss; alpha is false_positive, beta is "
+                                                              "false_negative; sums over the batch",
+            "kornia": "tversky_loss; alpha is false_positive, beta is false_negative; takes logits and class indices",
             "keras": "Tversky; its documentation calls alpha the weight of false positives, and what it computes with "
                      "it is false_negative; beta is false_positive",
             "catalyst": "TverskyLoss; alpha is false_negative",

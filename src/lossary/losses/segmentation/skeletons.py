@@ -78,7 +78,8 @@ def _with_neighbours(pick: Callable[[Tensor, Tensor], Tensor], x: Tensor, axis: 
         values="n c",
         mask="n c *d",
         claims={"nonnegative", "at_most_one", "zero_at_target", "symmetric", "permutation_invariant"},
-        formula=r"1 - \frac{2 P S}{P + S}, \quad P = \frac{\sum_i \mathrm{sk}(p)_i t_i + s}{\sum_i \mathrm{sk}(p)_i + s},"
+        formula=r"1 - \frac{2 P S}{P + S},"
+                r" \quad P = \frac{\sum_i \mathrm{sk}(p)_i t_i + s}{\sum_i \mathrm{sk}(p)_i + s},"
                 r" \quad S = \frac{\sum_i \mathrm{sk}(t)_i p_i + s}{\sum_i \mathrm{sk}(t)_i + s}",
         source="arXiv:2003.07311, algorithms 1 and 2",
         settings=[{"iterations": 1, "smooth": 0.0}],
@@ -86,8 +87,8 @@ def _with_neighbours(pick: Callable[[Tensor, Tensor], Tensor], x: Tensor, axis: 
         good_at={"thin structures", "class imbalance"},
         bad_at={"region overlap", "boundary accuracy", "speed"},
         known_as=("soft-clDice", "clDice", "centreline Dice"),
-        elsewhere={"MONAI": "SoftclDiceLoss; iter_ is iterations; sums over the classes of a sample; adds 1e-4 below the "
-                            "harmonic mean, so that a perfect prediction costs 5e-5"},
+        elsewhere={"MONAI": "SoftclDiceLoss; iter_ is iterations; sums over the classes of a sample; adds 1e-4 below"
+                            " the harmonic mean, so that a perfect prediction costs 5e-5"},
     )
 )  # fmt: skip
 def cl_dice_loss(

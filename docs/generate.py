@@ -1,0 +1,241 @@
+"""The page of each loss, from its card and its docstring: a hook of MkDocs, which writes them at every build.
+
+Formulas become MathML and curves become SVG, so that the site needs no script and no network to show them.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from math_core import LatexToMathML
+
+from lossary.catalogue import find, short_name
+from lossary.core import Definition
+from lossary.report.curves import curve, loss_svg
+from lossary.report.descriptions import (
+    CLAIMS,
+    Field,
+    citations,
+    claims,
+    documentation,
+    hyperparameters,
+    inputs,
+    options,
+    rewrite_roles,
+    shape_words,
+    signatures,
+)
+from lossary.report.drawing import NIGHT, PAPER
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+
+LATEX = LatexToMathML(fancy_error=False)
+ALIKE = 8
+"""Losses under "See also", at most."""
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Put the pages below the entry of the catalogue, by family."""
+    families: dict[str, list[Definition]] = {}
+    for d in find():
+        families.setdefault(family(d), []).append(d)
+    below = [{name: [{title(d): path(d)} for d in members]} for name, members in sorted(families.items())]
+    config.nav = [{"Losses": ["losses/index.md", *below]} if "Losses" in entry else entry for entry in config.nav or []]
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages, and the colours of the curves."""
+    from mkdocs.structure.files import File
+
+    definitions = find()
+    pages = {path(d): page(d, definitions) for d in definitions}
+    for uri, content in {**pages, "losses/index.md": index(definitions), "assets/curves.css": colours()}.items():
+        files.append(File.generated(config, uri, content=content))
+    return files
+
+
+def page(definition: Definition, definitions: Sequence[Definition]) -> str:
+    """The page of one loss, in Markdown; sections of which there is nothing to say are left out."""
+    return "\n\n".join([f"# {title(definition)}", *_head(definition), *_sections(definition, definitions)]) + "\n"
+
+
+def index(definitions: Sequence[Definition]) -> str:
+    """The table of all losses, and what each claim means."""
+    rows = [
+        (_link(d), ", ".join(d.card.tasks), markdown(documentation(d.function).summary), _claim_names(d))
+        for d in definitions
+    ]
+    meanings = [(_words(name), sentence) for name, sentence in CLAIMS.items()]
+    return "\n\n".join(
+        [
+            "# Losses",
+            f"{len(definitions)} losses, each a function and a module. Every claim is tested by a search for a"
+            " counterexample.",
+            '<div class="losses" markdown>',
+            _table(("Loss", "Task", "What it is", "Claims"), rows),
+            "</div>",
+            "## What the claims say",
+            "They hold at the defaults; a page says under which condition, where there is one.",
+            _table(("Claim", "In words"), meanings),
+        ]
+    ) + "\n"  # fmt: skip
+
+
+def colours() -> str:
+    """Rules that give the curves the colours of the night where the site is dark."""
+    pairs = [*zip(PAPER.series, NIGHT.series, strict=True), (PAPER.ink, NIGHT.ink), (PAPER.soft, NIGHT.soft),
+             (PAPER.grid, NIGHT.grid), (PAPER.rest, NIGHT.rest)]  # fmt: skip
+    rules = [f'.curve svg [{part}="{PAPER.background}"] {{ {part}: none; }}' for part in ("fill", "stroke")]
+    rules += [
+        f'[data-md-color-scheme="slate"] .curve svg [{part}="{day}"] {{ {part}: {night}; }}'
+        for day, night in pairs
+        for part in ("fill", "stroke")
+    ]
+    return "\n".join(rules) + "\n"
+
+
+def title(definition: Definition) -> str:
+    """The name of the class, and of the function where there is none."""
+    return definition.name if definition.module is None else definition.module.__name__
+
+
+def path(definition: Definition) -> str:
+    return f"losses/{short_name(definition)}.md"
+
+
+def family(definition: Definition) -> str:
+    """The name of the module below ``lossary.losses`` that defines the loss, as a heading."""
+    module = definition.function.__module__.removeprefix("lossary.losses.").partition(".")[0]
+    return module.replace("_", " ").capitalize()
+
+
+def formula(latex: str, *, block: bool) -> str:
+    """MathML that Markdown leaves alone.
+
+    Raises:
+        LatexError: if ``latex`` is wrong, or has a command that is not known.
+    """
+    mathml = LATEX.convert_with_local_state(latex, displaystyle=block)
+    if block:
+        return f'<div class="formula">{mathml}</div>'
+    return re.sub(r"[*_`\[\]\\]", lambda sign: f"&#{ord(sign[0])};", mathml)
+
+
+def markdown(text: str) -> str:
+    """A sentence of a docstring or a card as Markdown, fit for the cell of a table."""
+    return rewrite_roles(text, code=_code, math=lambda latex: formula(latex, block=False), reference=_reference,
+                         plain=_escaped)  # fmt: skip
+
+
+def _head(definition: Definition) -> Iterator[str]:
+    card = definition.card
+    named = f" Also known as {_escaped(', '.join(card.known_as))}." if card.known_as else ""
+    yield f"For {_escaped(', '.join(card.tasks))}.{named}\n{{ .facts }}"
+    yield from map(markdown, documentation(definition.function).paragraphs)
+    yield formula(card.formula, block=True)
+    sources = [f"[{_escaped(text)}]({html.escape(address)})" if address else _escaped(text)
+               for text, address in _encoded(card.source)]  # fmt: skip
+    yield f"Source: {''.join(sources)}"
+
+
+def _sections(definition: Definition, definitions: Sequence[Definition]) -> Iterator[str]:
+    card, said = definition.card, documentation(definition.function)
+    found = curve(definition)
+    if found is not None:
+        yield "## Curve"
+        panels = [f"<div><p>{quantity}</p>{loss_svg(found, quantity)}</div>" for quantity in ("value", "slope")]
+        yield f'<figure class="curve">{"".join(panels)}</figure>'
+    yield "## Arguments"
+    yield "```python\n" + "\n".join(f"lossary.{call}" for call in signatures(definition)) + "\n```"
+    yield _table(("Argument", "What it may be", "Default", "What it is"), _arguments(definition))
+    depends = " The value of a sample depends on the others." if card.samples == "interacting" else ""
+    yield f"Before the reduction the values have the shape {_code(shape_words(card.values))}.{depends}"
+    yield from (f"**{name}**: {markdown(text)}" for name, text in said.sections.items())
+    if said.example:
+        yield "## Example"
+        yield f"```pycon\n{said.example}\n```"
+    if card.claims:
+        yield "## Claims"
+        yield "\n".join(f"- **{_words(name)}**: {_escaped(sentence)}" for name, sentence in claims(card))
+    if card.good_at or card.bad_at:
+        yield "## Good and bad at"
+        yield "\n".join(f"- **{label}**: {', '.join(sorted(traits))}"
+                        for label, traits in (("Good at", card.good_at), ("Bad at", card.bad_at)) if traits)  # fmt: skip
+    if card.elsewhere:
+        yield "## Elsewhere"
+        yield _table(("Library", "What it has"), [(_escaped(name), markdown(t)) for name, t in card.elsewhere.items()])
+    alike = see_also(definition, definitions)
+    if alike:
+        yield "## See also"
+        yield "\n".join(f"- {_link(d)}: {markdown(documentation(d.function).summary)}" for d in alike)
+
+
+def see_also(definition: Definition, definitions: Sequence[Definition]) -> list[Definition]:
+    """Losses for the same task, those first whose cards have most in common with this one."""
+
+    def marks(d: Definition) -> set[str]:
+        return {*d.card.claims_under(d.hyperparameters), *d.card.good_at, *d.card.bad_at}
+
+    own = marks(definition)
+    others = [d for d in definitions if d is not definition and definition.card.tasks[0] in d.card.tasks]
+    return sorted(others, key=lambda d: -len(own & marks(d)) / max(1, len(own | marks(d))))[:ALIKE]
+
+
+def _arguments(definition: Definition) -> list[tuple[str, ...]]:
+    shared = "[as for every loss](../index.md#options-of-every-loss)"
+    rows = [_row(field, " · ".join(filter(None, [_code(field.shape) if field.shape else "", markdown(field.kind)])))
+            for field in (*inputs(definition), *hyperparameters(definition), *options(definition))]  # fmt: skip
+    known = {field.name for field in options(definition)}
+    rest = [name for name in ("sample_weight", "mask", "reduction", "denominator") if name not in known]
+    return [*rows, (", ".join(map(_code, rest)), shared, "", "")]
+
+
+def _row(field: Field, kind: str) -> tuple[str, ...]:
+    return _code(field.name), kind, _code(field.default) if field.default else "", markdown(field.text)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _link(definition: Definition) -> str:
+    return f"[{_code(short_name(definition))}]({path(definition).removeprefix('losses/')})"
+
+
+def _reference(name: str) -> str:
+    """A link to the page of a loss, by the name of its function or class; else code."""
+    for d in find():
+        if name in (d.name, d.module and d.module.__name__):
+            return f"[{_code(name)}]({path(d).removeprefix('losses/')})"
+    return _code(name)
+
+
+def _encoded(source: str) -> Iterator[tuple[str, str]]:
+    """The citations, their addresses without what would end a link in Markdown."""
+    for text, address in citations(source):
+        yield text, address.replace("(", "%28").replace(")", "%29")
+
+
+def _claim_names(definition: Definition) -> str:
+    made = definition.card.claims_under(definition.hyperparameters)
+    return ", ".join(_words(name) for name in CLAIMS if name in made)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _code(text: str) -> str:
+    """Code in a line of Markdown, where a bar would end the cell of a table."""
+    return f"<code>{_escaped(text)}</code>"
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"[*_`\[\]\\|]", lambda sign: f"&#{ord(sign[0])};", html.escape(text, quote=False))
