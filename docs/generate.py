@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import html
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from math_core import LatexToMathML
+from math_core import LatexError, LatexToMathML
 
 from lossary.catalogue import find, short_name
 from lossary.core import Definition
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from mkdocs.structure.files import Files
 
 LATEX = LatexToMathML(fancy_error=False)
+CODE = 84
+"""Characters of a line of code."""
 ALIKE = 8
 """Losses under "See also", at most."""
 
@@ -61,8 +64,16 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def page(definition: Definition, definitions: Sequence[Definition]) -> str:
-    """The page of one loss, in Markdown; sections of which there is nothing to say are left out."""
-    return "\n\n".join([f"# {title(definition)}", *_head(definition), *_sections(definition, definitions)]) + "\n"
+    """The page of one loss, in Markdown; sections of which there is nothing to say are left out.
+
+    Raises:
+        LatexError: if a formula is wrong, or has a command that is not known.
+    """
+    try:
+        return "\n\n".join([f"# {title(definition)}", *_head(definition), *_sections(definition, definitions)]) + "\n"
+    except LatexError as error:
+        error.add_note(f"in the card or the docstring of {definition.name}")
+        raise
 
 
 def index(definitions: Sequence[Definition]) -> str:
@@ -74,9 +85,10 @@ def index(definitions: Sequence[Definition]) -> str:
     meanings = [(_words(name), sentence) for name, sentence in CLAIMS.items()]
     return "\n\n".join(
         [
+            "---\nhide:\n  - toc\n---",
             "# Losses",
-            f"{len(definitions)} losses, each a function and a module. Every claim is tested by a search for a"
-            " counterexample.",
+            f"{len(definitions)} losses, each a function and a module."
+            " Every claim is tested by a search for a counterexample; [what the claims say](#what-the-claims-say).",
             '<div class="losses" markdown>',
             _table(("Loss", "Task", "What it is", "Claims"), rows),
             "</div>",
@@ -116,11 +128,7 @@ def family(definition: Definition) -> str:
 
 
 def formula(latex: str, *, block: bool) -> str:
-    """MathML that Markdown leaves alone.
-
-    Raises:
-        LatexError: if ``latex`` is wrong, or has a command that is not known.
-    """
+    """MathML that Markdown leaves alone."""
     mathml = LATEX.convert_with_local_state(latex, displaystyle=block)
     if block:
         return f'<div class="formula">{mathml}</div>'
@@ -148,12 +156,16 @@ def _sections(definition: Definition, definitions: Sequence[Definition]) -> Iter
     card, said = definition.card, documentation(definition.function)
     found = curve(definition)
     if found is not None:
-        yield "## Curve"
+        yield "## Curve { data-search-exclude }"
         panels = [f"<div><p>{quantity}</p>{loss_svg(found, quantity)}</div>" for quantity in ("value", "slope")]
         yield f'<figure class="curve">{"".join(panels)}</figure>'
     yield "## Arguments"
-    yield "```python\n" + "\n".join(f"lossary.{call}" for call in signatures(definition)) + "\n```"
-    yield _table(("Argument", "What it may be", "Default", "What it is"), _arguments(definition))
+    yield "```python\n" + "\n".join(map(_wrapped, signatures(definition))) + "\n```"
+    yield _fields("Input", "Shape", inputs(definition))
+    if definition.hyperparameters:
+        yield _fields("Parameter", "Default", hyperparameters(definition))
+    here = "".join(f" {_code(field.name)} here: {markdown(field.text)}" for field in options(definition))
+    yield f"Besides, it has the [options of every loss](../index.md#options-of-every-loss).{here}"
     depends = " The value of a sample depends on the others." if card.samples == "interacting" else ""
     yield f"Before the reduction the values have the shape {_code(shape_words(card.values))}.{depends}"
     yield from (f"**{name}**: {markdown(text)}" for name, text in said.sections.items())
@@ -165,14 +177,14 @@ def _sections(definition: Definition, definitions: Sequence[Definition]) -> Iter
         yield "\n".join(f"- **{_words(name)}**: {_escaped(sentence)}" for name, sentence in claims(card))
     if card.good_at or card.bad_at:
         yield "## Good and bad at"
-        yield "\n".join(f"- **{label}**: {', '.join(sorted(traits))}"
-                        for label, traits in (("Good at", card.good_at), ("Bad at", card.bad_at)) if traits)  # fmt: skip
+        both = [("Good at", card.good_at), ("Bad at", card.bad_at)]
+        yield "\n".join(f"- **{label}**: {', '.join(sorted(traits))}" for label, traits in both if traits)
     if card.elsewhere:
         yield "## Elsewhere"
         yield _table(("Library", "What it has"), [(_escaped(name), markdown(t)) for name, t in card.elsewhere.items()])
     alike = see_also(definition, definitions)
     if alike:
-        yield "## See also"
+        yield "## See also { data-search-exclude }"
         yield "\n".join(f"- {_link(d)}: {markdown(documentation(d.function).summary)}" for d in alike)
 
 
@@ -187,17 +199,16 @@ def see_also(definition: Definition, definitions: Sequence[Definition]) -> list[
     return sorted(others, key=lambda d: -len(own & marks(d)) / max(1, len(own | marks(d))))[:ALIKE]
 
 
-def _arguments(definition: Definition) -> list[tuple[str, ...]]:
-    shared = "[as for every loss](../index.md#options-of-every-loss)"
-    rows = [_row(field, " · ".join(filter(None, [_code(field.shape) if field.shape else "", markdown(field.kind)])))
-            for field in (*inputs(definition), *hyperparameters(definition), *options(definition))]  # fmt: skip
-    known = {field.name for field in options(definition)}
-    rest = [name for name in ("sample_weight", "mask", "reduction", "denominator") if name not in known]
-    return [*rows, (", ".join(map(_code, rest)), shared, "", "")]
+def _fields(kind: str, detail: str, fields: Sequence[Field]) -> str:
+    rows = [(_code(f.name), _code(f.shape or f.default), markdown(f.kind), markdown(f.text)) for f in fields]
+    return _table((kind, detail, "What it may be", "What it is"), rows)
 
 
-def _row(field: Field, kind: str) -> tuple[str, ...]:
-    return _code(field.name), kind, _code(field.default) if field.default else "", markdown(field.text)
+def _wrapped(call: str) -> str:
+    """A call in lines of code that need no scrolling."""
+    call = f"lossary.{call}"
+    indent = " " * (call.index("(") + 1)
+    return textwrap.fill(call, CODE, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -136,9 +136,13 @@ def others(x):
     yield entry("sparsemax", "optax", "losses.multiclass_sparsemax_loss(...).mean()", pair,
                 in_jax(lambda z, y: optax.losses.multiclass_sparsemax_loss(z, y).mean(), *pair))  # fmt: skip
     for epsilon in (-1.0, 2.0):
-        yield entry("poly1_cross_entropy", "optax", "poly_loss_cross_entropy(logits, one_hot(target), epsilon).mean()",
-                    pair, in_jax(lambda z, y, e=epsilon: optax.poly_loss_cross_entropy(
-                        z, jax.nn.one_hot(y, classes), epsilon=e).mean(), *pair), epsilon=epsilon)  # fmt: skip
+
+        def of_optax(z, y, epsilon=epsilon):
+            return optax.losses.poly_loss_cross_entropy(z, jax.nn.one_hot(y, classes), epsilon=epsilon).mean()
+
+        yield entry("poly1_cross_entropy", "optax",
+                    "losses.poly_loss_cross_entropy(logits, one_hot(target), epsilon).mean()", pair,
+                    in_jax(of_optax, *pair), epsilon=epsilon)  # fmt: skip
         yield entry("poly1_cross_entropy", "timm", "PolyCrossEntropy(epsilon)", pair,
                     in_torch(PolyCrossEntropy(epsilon), *pair), epsilon=epsilon)  # fmt: skip
         yield entry("poly1_bce_with_logits", "timm", "PolyBinaryCrossEntropy(epsilon)", labels,

@@ -24,8 +24,8 @@ from record_classification import draw, entry, in_jax, in_torch, without_init, w
 
 without_init("segmentation_models_pytorch", "segmentation_models_pytorch.losses", "pytorch_toolbelt",
              "pytorch_toolbelt.losses", "pytorch_toolbelt.utils", "catalyst", "catalyst.metrics",
-             "catalyst.metrics.functional", "catalyst.contrib", "catalyst.contrib.losses", "nnunetv2", "nnunetv2.training", "nnunetv2.training.loss", "mmdet",
-             "mmdet.models", "mmdet.models.losses")  # fmt: skip
+             "catalyst.metrics.functional", "catalyst.contrib", "catalyst.contrib.losses", "nnunetv2",
+             "nnunetv2.training", "nnunetv2.training.loss", "mmdet", "mmdet.models", "mmdet.models.losses")  # fmt: skip
 sys.modules["pytorch_toolbelt.utils"].pytorch_toolbelt_deprecated = lambda text: lambda function: function
 
 
@@ -79,8 +79,8 @@ def sigmoid_focal(x):
                     f"BinaryFocalCrossentropy(apply_class_balancing={balanced}, from_logits=True)", labels,
                     in_torch(lambda z, y, peer=peer: peer(y, z), *labels),
                     alpha=0.25 if balanced else None)  # fmt: skip
-    yield entry("sigmoid_focal", "pytorch_optimizer", "BCEFocalLoss(alpha=0.25, gamma=2)", labels,
-                in_torch(BCEFocalLoss(0.25, 2.0), *labels), alpha=0.25)  # fmt: skip
+    yield entry("sigmoid_focal", "pytorch_optimizer", "BCEFocalLoss(alpha=0.25, gamma=2)(sigmoid, target)", labels,
+                in_torch(lambda z, y: BCEFocalLoss(0.25, 2.0)(z.sigmoid(), y), *labels), alpha=0.25)  # fmt: skip
     yield entry("sigmoid_focal_elsewhere", "pytorch_optimizer", "FocalLoss(alpha=0.25, gamma=2)", labels,
                 in_torch(OptimizerFocalLoss(0.25, 2.0), *labels))  # fmt: skip
     for gamma, epsilon, alpha in ((2.0, -1.0, None), (1.5, 2.0, 0.25)):

@@ -24,8 +24,10 @@ from lossary.core import (
     Reduce,
     Score,
     SingleLoss,
+    Weighted,
     When,
     loss,
+    masked_sum,
     reduce,
 )
 
@@ -379,6 +381,7 @@ class WassersteinGeneratorLoss(SingleLoss, of=wasserstein_generator_loss):
         task=("adversarial training", "regularisation"),
         inputs=[Real("n *d")],
         values="n",
+        mask="n *d",
         claims={"nonnegative", When("smooth", "one_sided and target_norm > 0"), When("convex", "one_sided")},
         formula=r"(\|g\|_2 - 1)^2 \text{ or } \max(0, \|g\|_2 - 1)^2",
         source="arXiv:1704.00028, eq. 3 and sec. 4",
@@ -394,7 +397,12 @@ class WassersteinGeneratorLoss(SingleLoss, of=wasserstein_generator_loss):
     )
 )  # fmt: skip
 def gradient_penalty_loss(
-    gradient: Tensor, *, target_norm: NonNegative = 1.0, one_sided: bool = False, **how: Unpack[Reduce]
+    gradient: Tensor,
+    *,
+    target_norm: NonNegative = 1.0,
+    one_sided: bool = False,
+    mask: Tensor | None = None,
+    **how: Unpack[Weighted],
 ) -> Tensor:
     """Keeps the slope of a critic at 1, as the best critic of WGAN has it almost everywhere between the two clouds.
 
@@ -405,14 +413,15 @@ def gradient_penalty_loss(
         gradient: The critic's gradient in each sample, ``(n, *d)``, made with ``create_graph=True``.
         target_norm: The slope to keep, in units of the score over those of the samples.
         one_sided: Whether only steeper slopes are penalised.
+        mask: True where an element counts, ``(n, *d)``, or ``(n,)`` for whole samples.
 
     >>> gradient_penalty_loss(torch.tensor([[3.0, 4.0], [0.0, 0.0]]), reduction="none")
     tensor([16.,  1.])
     """
-    square = gradient.flatten(1).square().sum(1)
+    square = _squared_norms(gradient, mask)
     moves = square > 0
     excess = torch.where(moves, torch.where(moves, square, 1.0).sqrt(), 0.0) - target_norm
-    return reduce((torch.relu(excess) if one_sided else excess) ** 2, **how)
+    return reduce((torch.relu(excess) if one_sided else excess) ** 2, mask=_counted(mask), **how)
 
 
 class GradientPenaltyLoss(SingleLoss, of=gradient_penalty_loss):
@@ -427,6 +436,7 @@ class GradientPenaltyLoss(SingleLoss, of=gradient_penalty_loss):
         task=("adversarial training", "regularisation"),
         inputs=[Real("n *d")],
         values="n",
+        mask="n *d",
         claims={"nonnegative", "convex", "smooth"},
         formula=r"\tfrac12 \|\nabla d(x)\|_2^2",
         source="arXiv:1801.04406, eq. 9",
@@ -436,7 +446,7 @@ class GradientPenaltyLoss(SingleLoss, of=gradient_penalty_loss):
         elsewhere={"basicsr": "r1_penalty: without the half, which is in the weight it is used with"},
     )
 )
-def r1_penalty_loss(gradient: Tensor, **how: Unpack[Reduce]) -> Tensor:
+def r1_penalty_loss(gradient: Tensor, *, mask: Tensor | None = None, **how: Unpack[Weighted]) -> Tensor:
     """Flattens a discriminator at the real samples, so that it stays put once the generator has found them.
 
     One value per sample; multiplied by gamma, 10 in the paper. The gradient comes from
@@ -444,11 +454,12 @@ def r1_penalty_loss(gradient: Tensor, **how: Unpack[Reduce]) -> Tensor:
 
     Args:
         gradient: The discriminator's gradient in each real sample, ``(n, *d)``, made with ``create_graph=True``.
+        mask: True where an element counts, ``(n, *d)``, or ``(n,)`` for whole samples.
 
     >>> r1_penalty_loss(torch.tensor([[3.0, 4.0], [0.0, 0.0]]), reduction="none")
     tensor([12.5000,  0.0000])
     """
-    return reduce(0.5 * gradient.flatten(1).square().sum(1), **how)
+    return reduce(0.5 * _squared_norms(gradient, mask), mask=_counted(mask), **how)
 
 
 class R1PenaltyLoss(SingleLoss, of=r1_penalty_loss):
@@ -498,3 +509,12 @@ def interpolated_gradient(
     shape = real.shape[:1] + (1,) * (real.ndim - 1)
     share = torch.rand(shape, generator=generator, dtype=real.dtype, device=real.device)
     return input_gradient(critic, torch.lerp(fake, real, share))
+
+
+def _squared_norms(gradient: Tensor, mask: Tensor | None) -> Tensor:
+    return masked_sum(gradient.flatten(1).square(), None if mask is None else mask.flatten(1), 1)
+
+
+def _counted(mask: Tensor | None) -> Tensor | None:
+    """Which samples have an element that counts."""
+    return None if mask is None else mask.flatten(1).any(1)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
-from torch.nn import functional as F
 from typing_extensions import Unpack
 
 from lossary.core import Card, Logit, PairLoss, Positive, Reduce, loss, reduce
@@ -50,8 +50,8 @@ def knowledge_distillation_loss(
     tensor(0.3278)
     """
     axis = min(1, logits.ndim - 1)
-    student = F.log_softmax(logits / temperature, axis)
-    teacher = F.log_softmax(teacher_logits.detach() / temperature, axis)
+    student = torch.log_softmax(logits / temperature, axis)
+    teacher = torch.log_softmax(teacher_logits.detach() / temperature, axis)
     return reduce(temperature**2 * (teacher.exp() * (teacher - student)).sum(axis), **how)
 
 

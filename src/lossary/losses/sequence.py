@@ -36,7 +36,7 @@ class Label(ClassIndex):
         claims={"nonnegative", "bounded_gradient", "smooth"},
         formula=r"-\log \sum_{\pi \in B^{-1}(y)} \prod_{t=1}^T q_t(\pi_t)",
         source="doi:10.1145/1143844.1143891, eq. 3 and 5 to 8",
-        settings=[{"blank": 2}],
+        sizes={"t": (5,)},
         good_at={"alignment"},
         bad_at={"speed"},
         known_as=("CTC", "connectionist temporal classification"),
@@ -73,8 +73,8 @@ def ctc_loss(
     Args:
         log_probs: Logarithms of the class probabilities at each time, time first: ``(t, n, c)``, or ``(t, c)`` for one
             sequence.
-        target: Labels, ``(n, s)``, where anything may follow the end of a sequence, or ``(s,)`` with all sequences one
-            after the other.
+        target: Labels other than the blank, ``(n, s)``, where anything may follow the end of a sequence, or ``(s,)`` with
+            all sequences one after the other.
         input_lengths: How many times of each input count, at least 1, ``(n,)``.
         target_lengths: How many labels each target has, ``(n,)``.
         blank: Class that stands for no label.
@@ -130,15 +130,15 @@ def _sum_over_paths(
     log_probs: Tensor, path: Tensor, blank: int, input_lengths: Tensor, target_lengths: Tensor
 ) -> Tensor:
     """Log-likelihood of each target: the forward recursion of the paper, in the log domain."""
-    emitted = log_probs.gather(2, path.expand(len(log_probs), -1, -1)).clamp(min=_NEVER)
+    first, *others = log_probs.gather(2, path.expand(len(log_probs), -1, -1)).clamp(min=_NEVER).unbind(0)
     place = torch.arange(path.shape[1], device=path.device)
     # A blank may be skipped between two different labels.
     skips = (path != blank) & (path != F.pad(path[:, :-2], (2, 0), value=blank)[:, : path.shape[1]])
-    alpha = torch.where(place < 2, emitted[0], _NEVER)
-    for t in range(1, len(log_probs)):
+    alpha = torch.where(place < 2, first, _NEVER)
+    for t, emitted in enumerate(others, start=1):
         from_last = F.pad(alpha[:, :-1], (1, 0), value=_NEVER)
         from_before = torch.where(skips, F.pad(alpha[:, :-2], (2, 0), value=_NEVER)[:, : path.shape[1]], _NEVER)
-        reached = torch.logsumexp(torch.stack((alpha, from_last, from_before)), 0) + emitted[t]
+        reached = torch.logsumexp(torch.stack((alpha, from_last, from_before)), 0) + emitted
         alpha = torch.where((t < input_lengths).unsqueeze(1), reached.clamp(min=_NEVER), alpha)
     last = 2 * target_lengths.unsqueeze(1)
     ends = (place == last) | (place == last - 1)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import Unpack
 
-from lossary.core import Card, Real, Reduction, SingleLoss, Weighted, Within, loss, masked_sum, reduce, require, require
+from lossary.core import Card, Real, Reduction, SingleLoss, Weighted, Within, loss, masked_sum, reduce, require
 
 __all__ = ["UncertaintyWeightingLoss", "uncertainty_weighting_loss"]
 

@@ -73,14 +73,19 @@ def loss_chart(found: LossCurve, quantity: Quantity, theme: Theme = PAPER, width
 
     labels = [series.label for series in found.series]
     lines = [series.values if quantity == "value" else series.slopes for series in found.series]
-    rows = [
-        {"loss": label, "x": x, "y": y}
-        for label, line in zip(labels, lines, strict=True)
-        for x, y in zip(found.x, line, strict=True)
-    ]
-    key = legend("stroke") if quantity == "value" and len(labels) > 1 else None
+    # As text, for a row each is checked by Altair for a second.
+    rows = "\n".join(
+        ["loss\tx\ty"]
+        + [f"{label}\t{x:.6g}\t{y:.6g}" for label, line in zip(labels, lines, strict=True)
+           for x, y in zip(found.x, line, strict=True)]
+    )  # fmt: skip
+    numbers = alt.CsvDataFormat(type="tsv", parse={"x": "number", "y": "number"})
+    key = None
+    if quantity == "value" and len(labels) > 1:
+        key = legend("stroke")
+        key.columns = 1
     line = (
-        alt.Chart(data(rows))
+        alt.Chart(alt.InlineData(values=rows, format=numbers))
         .mark_line(strokeWidth=2.2, clip=True)
         .encode(
             x=alt.X("x:Q", title=found.x_label, axis=alt.Axis(tickCount=5)),

@@ -50,7 +50,7 @@ def plain(latex: str) -> str:
     'r² if |r| ≤ δ; |r| otherwise'
     """
     line = _sequence(iter(_TOKEN.findall(latex)), until=None)
-    return re.sub(r" +([,;)\]])", r"\1", " ".join(line.split()))
+    return re.sub(r" +(?=[,;)\]])|(?<=[(\[]) +", "", " ".join(line.split()))
 
 
 def _sequence(tokens: Iterator[str], until: str | None) -> str:

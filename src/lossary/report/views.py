@@ -70,7 +70,8 @@ def view_of(definition: Definition) -> View | None:
         return _box_view()
     if isinstance(domains[0], Embedding):
         return _embedding_view(definition, domains)
-    if len(domains) <= 2 and isinstance(domains[0], (Logit, LogSimplex, Simplex)) and "c" in domains[0].pattern():
+    of_scores = isinstance(domains[0], (Logit, LogSimplex, Simplex)) and "c" in domains[0].pattern()
+    if of_scores and len(domains) <= 2 and values == [name for name in domains[0].pattern() if name != "c"]:
         return _class_view(domains) or _elementwise_view(definition, domains)
     return _elementwise_view(definition, domains)
 

@@ -49,7 +49,7 @@ def gaussian_crps_loss(prediction: Tensor, target: Tensor, scale: Tensor, **how:
     error = prediction - target
     z = error / scale
     density = torch.exp(-0.5 * z**2) / math.sqrt(2.0 * math.pi)
-    # The error times erf, and not the scale times z times erf, whose gradient in the scale is a difference of huge numbers.
+    # The error times erf, not the scale times z times erf: its gradient in the scale is a difference of huge numbers.
     return reduce(error * torch.erf(z / math.sqrt(2.0)) + scale * (2.0 * density - 1.0 / math.sqrt(math.pi)), **how)
 
 
@@ -68,8 +68,7 @@ class GaussianCRPSLoss(TripletLoss, of=gaussian_crps_loss):
         source="doi:10.1198/016214506000001437, eq. 21; fair doi:10.1002/qj.2270",
         settings=[{"fair": True}],
         good_at={"heteroscedastic noise", "intervals", "outliers", "heavy tails", "skewed target"},
-        known_as=("CRPS", "ensemble CRPS", "CRPS ensemble", "CRPS (ensemble, closed-form, quantile)", "energy score"
-                  " of one dimension", "fair CRPS"),
+        known_as=("CRPS", "ensemble CRPS", "CRPS ensemble", "CRPS (ensemble, closed-form, quantile)", "fair CRPS"),
         elsewhere={"scoringrules": 'crps_ensemble; estimator "nrg" is the same, "fair" is fair=True and "pwm" too'},
     )
 )  # fmt: skip
@@ -82,8 +81,8 @@ def ensemble_crps_loss(prediction: Tensor, target: Tensor, *, fair: bool = False
         prediction: The members, in any order, ``(*n, m)``.
         target: ``(*n)``.
         fair: Whether members are a random sample of the distribution that is meant. Then the expected score is best for
-            members that are drawn as the target is, where else a narrower ensemble would do better. The score of a single
-            target may be below 0. Takes two members at least.
+            members that are drawn as the target is, where else a narrower ensemble would do better. The score of a
+            single target may be below 0. Takes two members at least.
 
     >>> ensemble_crps_loss(torch.tensor([[1.0, 3.0]]), torch.tensor([2.0]))
     tensor(0.5000)
@@ -126,8 +125,9 @@ def quantile_crps_loss(
 ) -> Tensor:
     """CRPS of a distribution of which k quantiles are given: twice :func:`multi_quantile_loss`.
 
-    At the default levels it is the CRPS of the distribution with equal steps at the quantiles, so that for sorted members
-    it is :func:`ensemble_crps_loss`. With other levels it is an approximation, good where they are evenly spaced.
+    At the default levels it is the CRPS of the distribution with equal steps at the quantiles, so that for sorted
+    members it is :func:`ensemble_crps_loss`. With other levels it is an approximation, good where they are evenly
+    spaced.
 
     Args:
         prediction: The quantiles, ``(*n, k)``.

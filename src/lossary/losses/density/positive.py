@@ -88,8 +88,8 @@ def poisson_nll_loss(
         prediction: The logarithm of the mean, any shape ``(*n)``; the mean itself, above 0, if not ``log_input``.
         target: The count, at least 0, the same shape.
         log_input: Whether the prediction is the logarithm of the mean.
-        full: Whether to add Stirling's y log y - y + log(2 pi y) / 2 for log y! where y is above 1, so that the mean over
-            data compares with other likelihoods. It is too small by at most 0.041, at y = 2.
+        full: Whether to add Stirling's y log y - y + log(2 pi y) / 2 for log y! where y is above 1, so that the mean
+            over data compares with other likelihoods. For whole y it is too small by at most 0.041, at y = 2.
         eps: What is added to a mean before its logarithm is taken, 1e-8 unless given; of no effect if ``log_input``.
 
     >>> poisson_nll_loss(torch.tensor([0.0, 1.0]), torch.tensor([3.0, 0.0]), reduction="none")
@@ -122,7 +122,7 @@ class PoissonNLLLoss(PairLoss, of=poisson_nll_loss):
         bad_at={"outliers"},
         known_as=("Poisson deviance",),
         elsewhere={
-            "scikit-learn": "mean_poisson_deviance; the same, and HalfPoissonLoss is half of it, of the log-mean",
+            "scikit-learn": "mean_poisson_deviance; the same, and HalfPoissonLoss is poisson_nll_loss",
             "torchmetrics": "tweedie_deviance_score(power=1); the same",
         },
     )
@@ -164,9 +164,7 @@ class PoissonDevianceLoss(PairLoss, of=poisson_deviance_loss):
         },
     )
 )  # fmt: skip
-def negative_binomial_nll_loss(
-    prediction: Tensor, target: Tensor, dispersion: Tensor, **how: Unpack[Reduce]
-) -> Tensor:
+def negative_binomial_nll_loss(prediction: Tensor, target: Tensor, dispersion: Tensor, **how: Unpack[Reduce]) -> Tensor:
     """Negative log-likelihood of a count that scatters more than a Poisson one, with mean and dispersion predicted.
 
     The variance is mean + dispersion * mean^2. As the dispersion goes to 0 this becomes the whole Poisson likelihood,
@@ -238,9 +236,9 @@ class GammaNLLLoss(PairLoss, of=gamma_nll_loss):
         source="McCullagh and Nelder, Generalized Linear Models (1989), sec. 8.3",
         good_at={"relative errors", "skewed target"},
         bad_at={"zeros"},
-        known_as=("gamma deviance", "Itakura-Saito"),
+        known_as=("gamma deviance",),
         elsewhere={
-            "scikit-learn": "mean_gamma_deviance; the same, and HalfGammaLoss has half its gradient, in the log-mean",
+            "scikit-learn": "mean_gamma_deviance; the same, and HalfGammaLoss is gamma_nll_loss",
             "torchmetrics": "tweedie_deviance_score(power=2); the same",
         },
     )
@@ -281,9 +279,7 @@ class GammaDevianceLoss(PairLoss, of=gamma_deviance_loss):
         },
     )
 )  # fmt: skip
-def tweedie_nll_loss(
-    log_mean: Tensor, target: Tensor, *, power: AtLeastOne = 1.5, **how: Unpack[Reduce]
-) -> Tensor:
+def tweedie_nll_loss(log_mean: Tensor, target: Tensor, *, power: AtLeastOne = 1.5, **how: Unpack[Reduce]) -> Tensor:
     """Negative log-likelihood of an amount that is often exactly 0 and else skewed, up to what the mean can't change.
 
     The variance grows as mean^``power``. Between 1 and 2 the distribution is a Poisson number of gamma amounts, as rain

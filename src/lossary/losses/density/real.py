@@ -58,7 +58,7 @@ def gaussian_nll_loss(
         full: Whether to add the constant log(2 pi) / 2.
         eps: A smaller variance is taken for this one; its gradient is as if it were this one, so that it can recover.
 
-    >>> gaussian_nll_loss(torch.tensor([0.0, 0.0]), torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]), reduction="none")
+    >>> gaussian_nll_loss(torch.zeros(2), torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]), reduction="none")
     tensor([0.5000, 1.1931])
     """
     constant = 0.5 * math.log(2.0 * math.pi) if full else 0.0
@@ -111,7 +111,7 @@ def beta_nll_loss(
         beta: The power of the variance, in [0, 1].
         eps: A smaller variance is taken for this one, as in :func:`gaussian_nll_loss`.
 
-    >>> beta_nll_loss(torch.tensor([0.0, 0.0]), torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]), reduction="none")
+    >>> beta_nll_loss(torch.zeros(2), torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]), reduction="none")
     tensor([0.5000, 2.3863])
     """
     held = _held(var, eps)
@@ -150,7 +150,7 @@ def laplace_nll_loss(prediction: Tensor, target: Tensor, scale: Tensor, **how: U
         target: The same shape.
         scale: The mean absolute deviation, above 0, the same shape, in units of the target.
 
-    >>> laplace_nll_loss(torch.tensor([0.0, 0.0]), torch.tensor([1.0, 2.0]), torch.tensor([0.5, 0.5]), reduction="none")
+    >>> laplace_nll_loss(torch.zeros(2), torch.tensor([1.0, 2.0]), torch.tensor([0.5, 0.5]), reduction="none")
     tensor([2., 4.])
     """
     return reduce((2.0 * scale).log() + (prediction - target).abs() / scale, **how)
@@ -189,7 +189,7 @@ def uncertain_smooth_l1_loss(
         scale: How uncertain the prediction is, above 0, the same shape, in units of the target.
         beta: The error at which the square becomes a line, in units of the target.
 
-    >>> uncertain_smooth_l1_loss(torch.tensor([0.0, 0.0]), torch.tensor([1.0, 2.0]), torch.ones(2), reduction="none")
+    >>> uncertain_smooth_l1_loss(torch.zeros(2), torch.tensor([1.0, 2.0]), torch.ones(2), reduction="none")
     tensor([0.5000, 1.5000])
     """
     return reduce(scale.log() + F.smooth_l1_loss(prediction, target, beta=beta, reduction="none") / scale, **how)
@@ -214,7 +214,10 @@ class UncertainSmoothL1Loss(TripletLoss, of=uncertain_smooth_l1_loss):
         tune={"df": (2.0, 4.0, 10.0)},
         good_at={"heteroscedastic noise", "intervals", "outliers", "heavy tails"},
         known_as=("Student-t NLL", "Student's t", "t NLL"),
-        elsewhere={"scoringrules": "logs_t; the same", "GluonTS": "StudentTOutput; predicts the degrees of freedom too"},
+        elsewhere={
+            "scoringrules": "logs_t; the same",
+            "GluonTS": "StudentTOutput; predicts the degrees of freedom too",
+        },
     )
 )  # fmt: skip
 def student_t_nll_loss(
@@ -231,7 +234,7 @@ def student_t_nll_loss(
             sqrt(df / (df - 2)).
         df: Degrees of freedom: the fewer, the less a far error counts.
 
-    >>> student_t_nll_loss(torch.tensor([0.0, 0.0]), torch.tensor([0.0, 1.0]), torch.ones(2), df=1.0, reduction="none")
+    >>> student_t_nll_loss(torch.zeros(2), torch.tensor([0.0, 1.0]), torch.ones(2), df=1.0, reduction="none")
     tensor([1.1447, 1.8379])
     """
     nu = torch.as_tensor(df, dtype=scale.dtype, device=scale.device)

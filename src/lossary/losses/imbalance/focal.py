@@ -56,8 +56,7 @@ __all__ = [
             " apply_class_balancing=True",
             "segmentation-models-pytorch": "FocalLoss('binary'); the same value with alpha=0.25, but alpha is None by"
             " default",
-            "pytorch_optimizer": "BCEFocalLoss is this; FocalLoss weighs both classes by alpha and uses the"
-            " probability of label 1 for both",
+            "pytorch_optimizer": "BCEFocalLoss is this of probabilities; FocalLoss multiplies both labels by alpha",
         },
     )
 )  # fmt: skip
@@ -161,9 +160,10 @@ class Poly1SigmoidFocalLoss(PairLoss, of=poly1_sigmoid_focal_loss):
         elsewhere={
             "keras": "CategoricalFocalCrossentropy; alpha is 0.25 for every class by default, which only scales the"
             " loss; the same value with alpha=1",
-            "kornia": "FocalLoss, an image's; alpha=0.5 for the first class and 1 - alpha for the others in the mean"
-            " over all classes too: a c-th of this with alpha=None",
-            "MONAI": "FocalLoss(use_softmax=True, to_onehot_y=True); its mean is over the classes too: a c-th of this",
+            "kornia": "FocalLoss; its mean is over the classes too: a c-th of this. alpha weighs the first class by"
+            " 1 - alpha and all others by alpha",
+            "MONAI": "FocalLoss(use_softmax=True, to_onehot_y=True); its mean is over the classes too: a c-th of this."
+            " alpha as in kornia, or one number per class, which does not enter the denominator",
             "segmentation-models-pytorch": "softmax_focal_loss_with_logits is this; FocalLoss('multiclass') is the mean"
             " of one sigmoid focal loss per class",
             "pytorch-toolbelt": "CrossEntropyFocalLoss; fades by the softmax what is a sum of binary cross-entropies",

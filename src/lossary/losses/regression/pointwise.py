@@ -179,8 +179,8 @@ class SmoothL1Loss(PairLoss, of=smooth_l1_loss):
 def log_cosh_loss(prediction: Tensor, target: Tensor, **how: Unpack[Reduce]) -> Tensor:
     r"""Half the squared error near 0, the absolute error less :math:`\log 2` far away, and smooth in every derivative.
 
-    Computed as :math:`\tfrac12 \log(1 + \sinh^2 r)` up to 1, which keeps small errors exact, and beyond by what it
-    rises from there, :math:`b + \log \frac{1 + e^{-2 - 2b}}{1 + e^{-2}}` at :math:`|r| = 1 + b`, which does not overflow.
+    Computed as :math:`\tfrac12 \log(1 + \sinh^2 r)` up to 1, which keeps small errors exact. From there on its rise is
+    added, :math:`b + \log \frac{1 + e^{-2 - 2b}}{1 + e^{-2}}` at :math:`|r| = 1 + b`, which does not overflow.
 
     Args:
         prediction: Any shape ``(*n)``.

@@ -74,7 +74,7 @@ class QuantileLoss(PairLoss, of=quantile_loss):
         bad_at={"smooth optimisation"},
         known_as=("multi-quantile", "MQLoss", "quantile (pinball) loss, single and multi", "quantiles"),
         elsewhere={
-            "neuralforecast": "MQLoss; a k-th of it: divides by k and then averages over the quantiles again",
+            "neuralforecast": "MQLoss; documented as the same, but it sums over the quantiles",
             "pytorch-forecasting": "QuantileLoss; twice the value",
         },
     )
@@ -115,24 +115,27 @@ class MultiQuantileLoss(PairLoss, of=multi_quantile_loss):
         values="*n",
         claims={"nonnegative", "zero_at_target", "positive_off_target", "convex", "monotone", "bounded_gradient",
                 "smooth", When("symmetric", "q == 0.5")},
-        formula=r"|q - \mathbf 1[r < 0]| \begin{cases} r^2 / (2\delta) & |r| \le \delta \\"
-                r" |r| - \tfrac12 \delta & \text{otherwise} \end{cases}, \quad r = y - x",
-        source="arXiv:1806.06923, eq. 3; times delta in arXiv:1710.10044, eq. 10",
+        formula=r"|q - \mathbf 1[r < 0]| \begin{cases} \tfrac12 r^2 & |r| \le \delta \\"
+                r" \delta\,(|r| - \tfrac12 \delta) & \text{otherwise} \end{cases}, \quad r = y - x",
+        source="arXiv:1710.10044, eq. 10",
         settings=[{"q": 0.9, "delta": 0.1}],
         good_at={"quantiles", "intervals", "outliers", "smooth optimisation"},
         known_as=("quantile Huber", "Huberised quantile", "Huber quantile", "Huberized pinball"),
         elsewhere={
-            "RLax": "quantile_regression_loss; q is tau, delta is huber_param; sums over the quantiles",
-            "neuralforecast": "HuberQLoss; delta times this value",
+            "RLax": "quantile_regression_loss; q is tau, delta is huber_param; of all pairs of two sets of quantiles,"
+            " averaged over the targets and summed over the predictions",
+            "neuralforecast": "HuberQLoss; the same",
+            "Dopamine": "IQN's loss; divided by delta, which is kappa",
         },
     )
 )  # fmt: skip
 def quantile_huber_loss(
     prediction: Tensor, target: Tensor, *, q: OpenFraction = 0.5, delta: Positive = 1.0, **how: Unpack[Reduce]
 ) -> Tensor:
-    """Quantile loss with a rounded tip, so that its slope is continuous; for smaller ``delta`` it nears the quantile.
+    """:func:`huber_loss` with one weight for too low and another for too high: a quantile loss with a rounded tip.
 
-    Its minimiser lies between the ``q``-quantile, for a small ``delta``, and the ``q``-expectile, for a large one.
+    Its minimiser lies between the ``q``-quantile, for a small ``delta``, and the ``q``-expectile, for a large one. Far
+    from 0 its slope is ``delta`` times that of :func:`quantile_loss`.
 
     Args:
         prediction: Any shape ``(*n)``.
@@ -146,7 +149,7 @@ def quantile_huber_loss(
     error = target - prediction
     size = error.abs()
     small = size.clamp(max=delta)
-    return reduce(_lopsided(0.5 * small**2 / delta + size - small, error, q), **how)
+    return reduce(_lopsided(0.5 * small**2 + delta * (size - small), error, q), **how)
 
 
 class QuantileHuberLoss(PairLoss, of=quantile_huber_loss):

@@ -39,7 +39,7 @@ Shape = Annotated[float, Within(high=math.inf, below=True)]
         known_as=("Tukey", "biweight", "bisquare", "Tukey biweight"),
         elsewhere={
             "statsmodels": "TukeyBiweight; delta is c",
-            "neuralforecast": "TukeyLoss; its masked-out and far elements count 0 and near ones 1 - rho, so it falls with the error",
+            "neuralforecast": "TukeyLoss; lacks the 1 less, so that it falls as the error grows up to c",
         },
     )
 )  # fmt: skip

@@ -1,0 +1,625 @@
+"""Losses for images, from pixels or from the features that a network sees in them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from typing_extensions import Unpack
+
+from lossary.core import (
+    Card,
+    Fraction,
+    Image,
+    Loss,
+    LossInputError,
+    NonNegativeReal,
+    PairLoss,
+    Positive,
+    PositiveInt,
+    Real,
+    Reduce,
+    Reduction,
+    SingleLoss,
+    loss,
+    reduce,
+)
+
+from .regression import l1_loss
+
+__all__ = [
+    "ContentLoss", "GramStyleLoss", "LPIPSLoss", "MSSSIML1Loss", "MSSSIMLoss", "PSNRLoss", "PerceptualLoss",
+    "SSIMLoss", "TotalVariationLoss",
+    "content_loss", "gram_style_loss", "lpips_loss", "ms_ssim_l1_loss", "ms_ssim_loss", "psnr_loss", "ssim_loss",
+    "total_variation_loss",
+]  # fmt: skip
+
+_SHAPES = "n c h w | n c t h w | n c t"
+"""Images, volumes or films, and signals."""
+
+_FEATURES = f"{_SHAPES} | n c"
+"""The same, and features without a place."""
+
+_SIGNALS = "n c t | n c h w | n c t h w"
+"""As ``_SHAPES``, signals first: the laws are tested on them, where images would have to be large."""
+
+_SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""Wang 2003, section 3.2."""
+
+
+@loss(
+    Card(
+        task="image restoration",
+        inputs=[Image(_SHAPES), Image(_SHAPES)],
+        values="n",
+        claims={"nonnegative", "zero_at_target", "symmetric", "smooth"},
+        formula=r"1 - \frac{(2 \mu_x \mu_y + C_1)(2 \sigma_{xy} + C_2)}"
+                r"{(\mu_x^2 + \mu_y^2 + C_1)(\sigma_x^2 + \sigma_y^2 + C_2)}, \quad C_i = (k_i L)^2",
+        source="doi:10.1109/TIP.2003.819861, eq. 13",
+        settings=[{"window_size": 3, "sigma": 0.8, "data_range": 2.0, "k1": 0.02, "k2": 0.1}],
+        sizes={"n": (2,), "c": (1,), "h": (16,), "w": (17,)},
+        good_at={"perceptual quality"},
+        bad_at={"small errors", "speed"},
+        known_as=("SSIM", "SSIM loss", "SSIM loss (2D / 3D)", "structural similarity", "DSSIM"),
+        elsewhere={
+            "pytorch-msssim": "1 - ssim; the same value; its data_range is 255 by default",
+            "MONAI": "SSIMLoss; the same value, in float32",
+            "torchmetrics": "pads the images, and takes data_range from the data unless told",
+            "kornia": "SSIMLoss; pads the images, and halves: (1 - SSIM) / 2",
+        },
+    )
+)  # fmt: skip
+def ssim_loss(
+    prediction: Tensor,
+    target: Tensor,
+    *,
+    data_range: Positive = 1.0,
+    window_size: PositiveInt = 11,
+    sigma: Positive = 1.5,
+    k1: Positive = 0.01,
+    k2: Positive = 0.03,
+    **how: Unpack[Reduce],
+) -> Tensor:
+    """One less the structural similarity: whether local means, contrasts and patterns are alike.
+
+    Compares through a Gaussian window in every place where it fits whole ("valid"), in images, volumes or signals, and
+    averages over places and channels. From 0 for equal images up to 2 for opposite ones.
+
+    Args:
+        prediction: Intensities, ``(n, c, h, w)``, ``(n, c, t, h, w)`` or ``(n, c, t)``, each side at least
+            ``window_size``.
+        target: The same shape.
+        data_range: Largest intensity less the smallest possible one: 1, or 255 for bytes.
+        window_size: Side of the window.
+        sigma: Standard deviation of the window, in pixels.
+        k1: Keeps the comparison of means steady where they are near 0, as a share of ``data_range``.
+        k2: The same for variances.
+
+    Raises:
+        LossInputError: if an image is smaller than the window.
+
+    >>> image = torch.ones(1, 1, 16, 16)
+    >>> round(ssim_loss(image, 0.5 * image).item(), 4)  # 1 - (2 * 0.5 + 1e-4) / (1 + 0.25 + 1e-4)
+    0.2
+    """
+    _check_size("ssim_loss", prediction, window_size)
+    window = _gaussian(window_size, sigma, prediction)
+    similarity, _ = _similarity(prediction, target, window, (k1 * data_range) ** 2, (k2 * data_range) ** 2)
+    return reduce(1.0 - similarity.mean(-1), **how)
+
+
+class SSIMLoss(PairLoss, of=ssim_loss):
+    """Module form of :func:`ssim_loss`."""
+
+    data_range: Positive = 1.0
+    window_size: PositiveInt = 11
+    sigma: Positive = 1.5
+    k1: Positive = 0.01
+    k2: Positive = 0.03
+
+
+@loss(
+    Card(
+        task="image restoration",
+        inputs=[Image(_SIGNALS), Image(_SIGNALS)],
+        values="n",
+        claims={"nonnegative", "at_most_one", "zero_at_target", "symmetric"},
+        formula=r"1 - l_M^{w_M} \prod_{j=1}^M cs_j^{w_j}",
+        source="doi:10.1109/ACSSC.2003.1292216, eq. 7",
+        settings=[{"window_size": 5, "sigma": 1.0, "scale_weights": (0.3, 0.7)}],
+        sizes={"n": (2,), "c": (1,), "t": (256,)},
+        good_at={"perceptual quality", "multi-scale structure"},
+        bad_at={"small errors", "speed"},
+        known_as=("MS-SSIM", "multi-scale SSIM"),
+        elsewhere={
+            "pytorch-msssim": "1 - ms_ssim; the same value where sides are even at every scale, else it pads with "
+                              "zeros; its data_range is 255 by default",
+            "torchmetrics": 'pads the images; normalize="relu" is what is done here',
+            "kornia": "MS_SSIMLoss; Gaussians of growing width in place of smaller images, and L1 added",
+        },
+    )
+)  # fmt: skip
+def ms_ssim_loss(
+    prediction: Tensor,
+    target: Tensor,
+    *,
+    data_range: Positive = 1.0,
+    window_size: PositiveInt = 11,
+    sigma: Positive = 1.5,
+    k1: Positive = 0.01,
+    k2: Positive = 0.03,
+    scale_weights: tuple[float, ...] = _SCALE_WEIGHTS,
+    **how: Unpack[Reduce],
+) -> Tensor:
+    """One less the structural similarity over several scales, each half the size of the one before.
+
+    Contrast and structure count at every scale, brightness at the last. A channel in which some scale has a negative
+    mean similarity counts as 1, without a gradient: the powers are not defined there. Pixels left over when an odd side
+    is halved are dropped.
+
+    Args:
+        prediction: Intensities, ``(n, c, h, w)``, ``(n, c, t, h, w)`` or ``(n, c, t)``, with sides that are at least
+            ``window_size`` at the last scale: 176 by default.
+        target: The same shape.
+        data_range: Largest intensity less the smallest possible one: 1, or 255 for bytes.
+        window_size: Side of the window.
+        sigma: Standard deviation of the window, in pixels.
+        k1: Keeps the comparison of means steady where they are near 0, as a share of ``data_range``.
+        k2: The same for variances.
+        scale_weights: Exponent of each scale, the finest first; fewer scales for smaller images.
+
+    Raises:
+        LossInputError: if an image is too small for the scales.
+
+    >>> image = torch.ones(1, 1, 176, 176)
+    >>> round(ms_ssim_loss(image, 0.5 * image).item(), 4)  # 1 - 0.8**0.1333: only the brightness differs
+    0.0293
+    """
+    if not scale_weights or min(scale_weights) <= 0:
+        raise LossInputError(f"ms_ssim_loss: `scale_weights` must be numbers above 0, got {scale_weights!r}.")
+    _check_size("ms_ssim_loss", prediction, window_size * 2 ** (len(scale_weights) - 1))
+    window = _gaussian(window_size, sigma, prediction)
+    pool = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[prediction.ndim - 3]
+    product: Tensor | float = 1.0
+    for scale, weight in enumerate(scale_weights):
+        if scale:
+            prediction, target = pool(prediction, 2), pool(target, 2)
+        similarity, structure = _similarity(prediction, target, window, (k1 * data_range) ** 2, (k2 * data_range) ** 2)
+        last = scale == len(scale_weights) - 1
+        product = product * _positive_power(similarity if last else structure, weight)
+    assert isinstance(product, Tensor)
+    return reduce(1.0 - product.mean(-1), **how)
+
+
+class MSSSIMLoss(PairLoss, of=ms_ssim_loss):
+    """Module form of :func:`ms_ssim_loss`."""
+
+    data_range: Positive = 1.0
+    window_size: PositiveInt = 11
+    sigma: Positive = 1.5
+    k1: Positive = 0.01
+    k2: Positive = 0.03
+    scale_weights: tuple[float, ...] = _SCALE_WEIGHTS
+
+
+@loss(
+    Card(
+        task="image restoration",
+        inputs=[Image(_SIGNALS), Image(_SIGNALS)],
+        values="n",
+        claims={"nonnegative", "zero_at_target", "symmetric"},
+        formula=r"\alpha\,\text{MS-SSIM loss} + (1 - \alpha)\,\frac{\overline{|x - y|}}{L}",
+        source="arXiv:1511.08861, eq. 14",
+        settings=[{"alpha": 0.5, "data_range": 2.0, "scale_weights": (0.3, 0.7)}],
+        sizes={"n": (2,), "c": (1,), "t": (256,)},
+        tune={"alpha": (0.5, 0.84)},
+        good_at={"perceptual quality", "multi-scale structure", "small errors"},
+        bad_at={"speed"},
+        known_as=("MS-SSIM+L1", "MS-SSIM (and MS-SSIM+L1)", "mix loss"),
+        elsewhere={
+            "kornia": "MS_SSIMLoss; alpha is 0.025, the whole is multiplied by 200, the absolute error is smoothed by "
+                      "the widest Gaussian, and scales are Gaussians of growing width in place of smaller images",
+        },
+    )
+)  # fmt: skip
+def ms_ssim_l1_loss(
+    prediction: Tensor,
+    target: Tensor,
+    *,
+    alpha: Fraction = 0.84,
+    data_range: Positive = 1.0,
+    scale_weights: tuple[float, ...] = _SCALE_WEIGHTS,
+    **how: Unpack[Reduce],
+) -> Tensor:
+    """Mean of :func:`ms_ssim_loss`, which keeps contrast, and the absolute error, which keeps colour and brightness.
+
+    The paper smooths the absolute error by a Gaussian before it takes the mean, which changes the mean at the border of
+    an image only; here it is plain.
+
+    Args:
+        prediction: Intensities, as :func:`ms_ssim_loss` takes them.
+        target: The same shape.
+        alpha: Share of the structural similarity.
+        data_range: Largest intensity less the smallest possible one; the absolute error is divided by it.
+        scale_weights: Exponent of each scale of the structural similarity, the finest first.
+
+    Raises:
+        LossInputError: if an image is too small for the scales.
+
+    >>> image = torch.ones(1, 1, 176, 176)
+    >>> round(ms_ssim_l1_loss(image, 0.5 * image).item(), 4)  # 0.84 * 0.0293 + 0.16 * 0.5
+    0.1046
+    """
+    structure = ms_ssim_loss(prediction, target, data_range=data_range, scale_weights=scale_weights, reduction="none")
+    error = l1_loss(prediction, target, reduction="none").flatten(1).mean(1) / data_range
+    return reduce(alpha * structure + (1.0 - alpha) * error, **how)
+
+
+class MSSSIML1Loss(PairLoss, of=ms_ssim_l1_loss):
+    """Module form of :func:`ms_ssim_l1_loss`."""
+
+    alpha: Fraction = 0.84
+    data_range: Positive = 1.0
+    scale_weights: tuple[float, ...] = _SCALE_WEIGHTS
+
+
+@loss(
+    Card(
+        task="image restoration",
+        inputs=[Image(_SHAPES), Image(_SHAPES)],
+        values="n",
+        claims={"symmetric", "monotone", "smooth"},
+        formula=r"10 \log_{10} \Big(\frac{\overline{(x - y)^2}}{L^2} + \epsilon\Big)",
+        source="Huynh-Thu & Ghanbari, doi:10.1049/el:20080522",
+        settings=[{"data_range": 2.0, "eps": 1e-4}],
+        good_at={"small errors"},
+        bad_at={"perceptual quality", "large errors"},
+        known_as=("PSNR", "PSNR loss", "peak signal-to-noise ratio"),
+        elsewhere={
+            "kornia": "PSNRLoss; without eps, so that equal images give minus infinity and a gradient of NaN; "
+                      "the mean squared error is that of the batch",
+            "torchmetrics": "peak_signal_noise_ratio; of the batch unless dim is given",
+        },
+    )
+)  # fmt: skip
+def psnr_loss(
+    prediction: Tensor, target: Tensor, *, data_range: Positive = 1.0, eps: Positive = 1e-8, **how: Unpack[Reduce]
+) -> Tensor:
+    """Negative peak signal-to-noise ratio of each image, in decibels: the logarithm of its mean squared error.
+
+    Every halving of the error of an image gains the same, so good images count as much as bad ones.
+
+    Args:
+        prediction: Intensities, ``(n, c, h, w)``, ``(n, c, t, h, w)`` or ``(n, c, t)``.
+        target: The same shape.
+        data_range: Largest intensity less the smallest possible one: 1, or 255 for bytes.
+        eps: Bounds the gain: equal images reach ``10 * log10(eps)``, -80 decibels by default.
+
+    >>> psnr_loss(torch.full((1, 1, 2, 2), 0.6), torch.full((1, 1, 2, 2), 0.5))
+    tensor(-20.0000)
+    """
+    error = ((prediction - target) / data_range).square().flatten(1).mean(1)
+    return reduce(10.0 * torch.log10(error + eps), **how)
+
+
+class PSNRLoss(PairLoss, of=psnr_loss):
+    """Module form of :func:`psnr_loss`."""
+
+    data_range: Positive = 1.0
+    eps: Positive = 1e-8
+
+
+@loss(
+    Card(
+        task="image restoration",
+        inputs=[Real(_SHAPES)],
+        values="n",
+        claims={"nonnegative", "convex", "bounded_gradient", "shift_invariant"},
+        formula=r"\sum_{i,j} |x_{i+1,j} - x_{i,j}| + |x_{i,j+1} - x_{i,j}|",
+        source="doi:10.1016/0167-2789(92)90242-F, eq. 2.4",
+        settings=[{"isotropic": True}],
+        good_at={"outliers"},
+        bad_at={"small errors"},
+        known_as=("TV", "total variation"),
+        elsewhere={
+            "kornia": 'total_variation with reduction="sum"; the same value; with "mean" divides by the pixels',
+            "torchmetrics": "total_variation; the same sum, added over the batch",
+            "piq": 'total_variation; norm_type="l1" is the same sum, the default "l2" the root of all squares',
+        },
+    )
+)  # fmt: skip
+def total_variation_loss(image: Tensor, *, isotropic: bool = False, **how: Unpack[Reduce]) -> Tensor:
+    """Sum of the differences between neighbouring pixels: it smooths noise and spares edges.
+
+    It needs no target; added to another loss with a small weight, which has to suit the number of pixels. Where a
+    pixel equals its neighbours the gradient is 0.
+
+    Args:
+        image: Any real numbers, ``(n, c, h, w)``, ``(n, c, t, h, w)`` or ``(n, c, t)``.
+        isotropic: Whether the differences of a pixel in all directions count as one vector, by its length, as in the
+            paper, in place of the sum of their absolute values.
+
+    >>> total_variation_loss(torch.tensor([[[[0.0, 3.0], [4.0, 4.0]]]]))  # 3 + 0 + 4 + 1
+    tensor(8.)
+    """
+    axes = range(2, image.ndim)
+    if not isotropic:
+        total = image.new_zeros(image.shape[0])
+        for axis in axes:
+            total = total + image.diff(dim=axis).abs().flatten(1).sum(1)
+        return reduce(total, **how)
+    squares = torch.zeros_like(image)
+    for axis in axes:  # the last pixel of each line has no neighbour ahead
+        step = torch.cat([image.diff(dim=axis), torch.zeros_like(image.narrow(axis, 0, 1))], axis)
+        squares = squares + step**2
+    flat = squares == 0
+    length = torch.where(flat, 0.0, torch.where(flat, 1.0, squares).sqrt())
+    return reduce(length.flatten(1).sum(1), **how)
+
+
+class TotalVariationLoss(SingleLoss, of=total_variation_loss):
+    """Module form of :func:`total_variation_loss`."""
+
+    isotropic: bool = False
+
+
+@loss(
+    Card(
+        task="style transfer",
+        inputs=[Real(_FEATURES), Real(_FEATURES)],
+        values="n",
+        claims={"nonnegative", "zero_at_target", "symmetric", "convex", "monotone", "smooth"},
+        formula=r"\tfrac12 \sum_{i,j} (F_{ij} - P_{ij})^2",
+        source="arXiv:1508.06576, eq. 1",
+        good_at={"perceptual quality"},
+        bad_at={"outliers"},
+        known_as=("content loss", "VGG content loss", "VGG perceptual / content loss", "feature reconstruction loss"),
+        elsewhere={"Johnson 2016": "divides by the size of the features (arXiv:1603.08155, eq. 2): use MSELoss"},
+    )
+)  # fmt: skip
+def content_loss(features: Tensor, target: Tensor, **how: Unpack[Reduce]) -> Tensor:
+    """Half the squared distance of what a layer of a network sees in two images. See :class:`PerceptualLoss`.
+
+    Args:
+        features: Feature maps of the image, ``(n, c, h, w)``, or with another number of places.
+        target: Those of the image whose content is wanted, the same shape.
+
+    >>> content_loss(torch.ones(1, 2, 3), torch.zeros(1, 2, 3))
+    tensor(3.)
+    """
+    return reduce(0.5 * (features - target).square().flatten(1).sum(1), **how)
+
+
+class ContentLoss(PairLoss, of=content_loss):
+    """Module form of :func:`content_loss`."""
+
+
+@loss(
+    Card(
+        task="style transfer",
+        inputs=[Real(_FEATURES), Real(_FEATURES)],
+        values="n",
+        claims={"nonnegative", "zero_at_target", "symmetric", "smooth"},
+        formula=r"\frac{1}{4 N^2 M^2} \sum_{i,j} \Big(\sum_k F_{ik} F_{jk} - \sum_k P_{ik} P_{jk}\Big)^2",
+        source="arXiv:1508.06576, eq. 3 and 4",
+        good_at={"perceptual quality"},
+        bad_at={"outliers"},
+        known_as=("Gram style", "style loss", "Gram style loss", "Gram style loss (and AdaIN)", "Gram matrix loss"),
+        elsewhere={
+            "Johnson 2016": "divides each Gram matrix by N M: 4 times this value (arXiv:1603.08155, eq. 4)",
+            "piq": "StyleLoss; the mean squared difference of Gram matrices divided by nothing",
+        },
+    )
+)  # fmt: skip
+def gram_style_loss(features: Tensor, target: Tensor, **how: Unpack[Reduce]) -> Tensor:
+    """Difference of the correlations between the channels of a layer: the texture of an image, wherever things are.
+
+    The sum over layers (eq. 5) is :class:`PerceptualLoss`. The two images may differ in nothing but content.
+
+    Args:
+        features: Feature maps of the image, ``(n, c, h, w)``, or with another number of places: N channels, M places.
+        target: Those of the image whose style is wanted, the same shape.
+
+    >>> gram_style_loss(torch.ones(1, 2, 3), torch.zeros(1, 2, 3))  # four times 3 squared, over 4 * 2**2 * 3**2
+    tensor(0.2500)
+    """
+    channels, places = features.shape[1], math.prod(features.shape[2:])
+    squared = (_gram(features) - _gram(target)).square().flatten(1).sum(1)
+    return reduce(squared / (4.0 * channels**2 * places**2), **how)
+
+
+class GramStyleLoss(PairLoss, of=gram_style_loss):
+    """Module form of :func:`gram_style_loss`."""
+
+
+@loss(
+    Card(
+        task="image restoration",
+        inputs=[Real(_FEATURES), Real(_FEATURES), NonNegativeReal("c")],
+        values="n",
+        claims={"nonnegative", "zero_at_target", "symmetric", "bounded_gradient"},
+        formula=r"\frac{1}{M} \sum_m \sum_k w_k (\hat F_{km} - \hat P_{km})^2, \quad \hat F_m = F_m / \|F_m\|",
+        source="arXiv:1801.03924, eq. 1",
+        good_at={"perceptual quality"},
+        bad_at={"speed", "memory"},
+        known_as=("LPIPS", "learned perceptual image patch similarity"),
+        elsewhere={
+            "lpips": "LPIPS; owns network and weights, and sums the layers; channel_weight is its lin layers' weight, "
+                     "the square of the w of the paper; gradient NaN where all channels are 0",
+        },
+    )
+)  # fmt: skip
+def lpips_loss(features: Tensor, target: Tensor, channel_weight: Tensor, **how: Unpack[Reduce]) -> Tensor:
+    """Distance of the directions of the features of one layer, place by place, with a learned weight per channel.
+
+    The sum over the layers of a network is :class:`PerceptualLoss`. A place without any feature has no direction; it
+    counts as the vector 0, without a gradient.
+
+    Args:
+        features: Feature maps of the image, ``(n, c, h, w)``, or with another number of places.
+        target: Those of the image wanted, the same shape.
+        channel_weight: What each channel counts, ``(c,)``: the weights of the linear layer that LPIPS publishes for
+            this layer, or ones.
+
+    >>> first, second = torch.tensor([[[3.0], [0.0]]]), torch.tensor([[[0.0], [9.0]]])
+    >>> lpips_loss(first, second, torch.tensor([1.0, 0.5]))
+    tensor(1.5000)
+    """
+    weight = channel_weight.reshape(-1, *(1,) * (features.ndim - 2))
+    distance = (weight * (_directions(features) - _directions(target)) ** 2).sum(1)
+    return reduce(distance.unsqueeze(-1).flatten(1).mean(1), **how)
+
+
+class LPIPSLoss(Loss, of=lpips_loss):
+    """Module form of :func:`lpips_loss` for one layer of a network; it owns the channel weights, which are not trained.
+
+    Give ``PerceptualLoss`` one per layer.
+    """
+
+    def __init__(self, channel_weight: Tensor, *, reduction: Reduction = "mean") -> None:
+        if channel_weight.ndim != 1:
+            raise LossInputError(
+                f"LPIPSLoss: `channel_weight` must have the shape (c,), got {tuple(channel_weight.shape)}."
+            )
+        super().__init__(reduction=reduction)
+        self.register_buffer("channel_weight", channel_weight.detach().clone())
+
+    def forward(
+        self,
+        *tensors: Tensor,
+        sample_weight: Tensor | None = None,
+        mask: Tensor | None = None,
+        denominator: Tensor | float | None = None,
+    ) -> Tensor:
+        weight = self.get_buffer("channel_weight")
+        return super().forward(*tensors, weight, sample_weight=sample_weight, mask=mask, denominator=denominator)
+
+
+class PerceptualLoss(nn.Module):
+    """Sum over the layers of a network of how much what they see in the prediction differs from the target.
+
+    The network is yours: a pretrained VGG cut into stages for content, style or LPIPS, the encoder of a codec for
+    sound. It is frozen and kept in evaluation mode; gradients flow through it into the prediction, not into the target.
+
+        style = PerceptualLoss(vgg_stages, GramStyleLoss(), layer_weights=[0.2] * 5)       # Gatys, eq. 5
+        lpips = PerceptualLoss(vgg_stages, [LPIPSLoss(w) for w in published_weights])       # Zhang, eq. 1
+
+    Args:
+        extractor: Returns the features of a batch, as a tensor, a sequence of tensors, or a dictionary of them.
+        losses: The loss of the features of a layer and those of the target: one for all layers, or one for each. Any
+            loss of two tensors will do, as :class:`ContentLoss`, :class:`GramStyleLoss`, ``L1Loss``.
+        layer_weights: What each layer counts; ``None`` for 1 each.
+
+    Raises:
+        LossInputError: at the call, if the number of layers is not that of ``losses`` or ``layer_weights``.
+
+    >>> features = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    >>> image = torch.ones(1, 1, 2, 2)
+    >>> PerceptualLoss(features, ContentLoss())(image, image)
+    tensor(0.)
+    """
+
+    def __init__(
+        self,
+        extractor: nn.Module,
+        losses: nn.Module | Sequence[nn.Module],
+        *,
+        layer_weights: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__()
+        self.extractor = extractor.requires_grad_(False).eval()
+        self.shared = isinstance(losses, nn.Module)
+        self.losses = nn.ModuleList([losses] if isinstance(losses, nn.Module) else losses)
+        self.layer_weights = None if layer_weights is None else tuple(layer_weights)
+
+    def train(self, mode: bool = True) -> PerceptualLoss:
+        """Leaves the extractor in evaluation mode."""
+        super().train(mode)
+        self.extractor.eval()
+        return self
+
+    def forward(
+        self,
+        prediction: Tensor,
+        target: Tensor,
+        *,
+        sample_weight: Tensor | None = None,
+        mask: Tensor | None = None,
+        denominator: Tensor | float | None = None,
+    ) -> Tensor:
+        """The loss of two batches that the extractor takes; the options are those of every loss."""
+        features = _layers(self.extractor(prediction))
+        with torch.no_grad():
+            wanted = _layers(self.extractor(target))
+        losses = list(self.losses) * len(features) if self.shared else list(self.losses)
+        weights = (1.0,) * len(features) if self.layer_weights is None else self.layer_weights
+        for name, given in (("losses", losses), ("layer_weights", weights)):
+            if len(given) != len(features):
+                raise LossInputError(
+                    f"PerceptualLoss: `{name}` must be one per layer, which are {len(features)}, got {len(given)}."
+                )
+        how = {"sample_weight": sample_weight, "mask": mask, "denominator": denominator}
+        layers = zip(weights, losses, features, wanted, strict=True)
+        return torch.stack([weight * of_layer(f, t, **how) for weight, of_layer, f, t in layers]).sum(0)
+
+
+def _layers(features: Tensor | Sequence[Tensor] | Mapping[str, Tensor]) -> list[Tensor]:
+    if isinstance(features, Tensor):
+        return [features]
+    return list(features.values() if isinstance(features, Mapping) else features)
+
+
+def _check_size(owner: str, image: Tensor, least: int) -> None:
+    if min(image.shape[2:]) < least:
+        raise LossInputError(
+            f"{owner}: `prediction` must have sides of at least {least}, got {tuple(image.shape)}; "
+            "a smaller window or fewer scales take smaller images."
+        )
+
+
+def _gaussian(size: int, sigma: float, like: Tensor) -> Tensor:
+    """Weights of a Gaussian window along one dimension, summing to 1."""
+    offset = torch.arange(size, dtype=like.dtype, device=like.device) - (size - 1) / 2
+    weights = torch.exp(-(offset**2) / (2 * sigma**2))
+    return weights / weights.sum()
+
+
+def _blur(images: Tensor, window: Tensor) -> Tensor:
+    """Weighted mean through the window, one dimension after another, where it fits whole; ``(n, c, ...)``."""
+    dimensions = images.ndim - 2
+    convolve: Callable[[Tensor, Tensor], Tensor] = (F.conv1d, F.conv2d, F.conv3d)[dimensions - 1]
+    blurred = images.flatten(0, 1).unsqueeze(1)
+    for axis in range(dimensions):
+        blurred = convolve(blurred, window.reshape(1, 1, *(-1 if i == axis else 1 for i in range(dimensions))))
+    return blurred.reshape(*images.shape[:2], *blurred.shape[2:])
+
+
+def _similarity(x: Tensor, y: Tensor, window: Tensor, c1: float, c2: float) -> tuple[Tensor, Tensor]:
+    """Structural similarity, and its part without brightness, averaged over the places of each channel, ``(n, c)``."""
+    maps = _blur(torch.cat([x, y, x * x, y * y, x * y], 1), window)
+    mean_x, mean_y, square_x, square_y, product = maps.split(x.shape[1], 1)
+    squares, both = mean_x**2 + mean_y**2, mean_x * mean_y
+    structure = (2 * (product - both) + c2) / (square_x + square_y - squares + c2)
+    similarity = (2 * both + c1) / (squares + c1) * structure
+    return similarity.flatten(2).mean(2), structure.flatten(2).mean(2)
+
+
+def _positive_power(x: Tensor, exponent: float) -> Tensor:
+    """``x ** exponent``, and 0 with a zero gradient where ``x`` is not positive."""
+    positive = x > torch.finfo(x.dtype).eps ** 2  # below, the slope would overflow
+    return torch.where(positive, torch.where(positive, x, 1.0) ** exponent, 0.0)
+
+
+def _gram(features: Tensor) -> Tensor:
+    rows = features.unsqueeze(-1).flatten(2)
+    return rows @ rows.transpose(1, 2)
+
+
+def _directions(features: Tensor) -> Tensor:
+    """The features of each place, divided by their length; 0 where all are 0."""
+    squared = features.square().sum(1, keepdim=True)
+    nothing = squared == 0
+    return torch.where(nothing, 0.0, features / torch.where(nothing, 1.0, squared).sqrt())

@@ -1,0 +1,153 @@
+"""Linear cross-entropy in chunks, its module, and log-probabilities of sequences."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+from torch.func import grad, vmap
+from torch.testing import assert_close
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import lossary
+from lossary.core import LossInputError
+
+N, D, C = 12, 2, 20
+
+
+def draw(*leading):
+    g = torch.Generator().manual_seed(0)
+    hidden = torch.randn(*leading, N, D, generator=g, dtype=torch.float64)
+    weight = torch.randn(C, D, generator=g, dtype=torch.float64)
+    return hidden, weight, torch.randint(C, (*leading, N), generator=g)
+
+
+class Largest(TorchDispatchMode):
+    """Watches for the largest tensor that any operation makes."""
+
+    def __init__(self):
+        super().__init__()
+        self.size = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for t in result if isinstance(result, (tuple, list)) else [result]:
+            self.size = max(self.size, t.numel() if isinstance(t, torch.Tensor) else 0)
+        return result
+
+
+@pytest.mark.parametrize(("chunk_size", "rows"), [(None, 2), (3, 3), (100, N)])
+def test_no_more_logits_exist_at_once_than_those_of_a_chunk(chunk_size, rows):
+    """By default a chunk has 2 rows: 20 classes are 10 times as wide as 2 features, and 12 rows over 10 are 2."""
+    hidden, weight, target = draw()
+    leaves = hidden.requires_grad_(), weight.requires_grad_()
+    with Largest() as largest:
+        loss = lossary.linear_cross_entropy_loss(hidden, weight, target, chunk_size=chunk_size)
+        torch.autograd.grad(loss, leaves)
+    assert largest.size == max(rows * C, C * D)
+
+
+def test_chunks_may_be_differentiated_twice():
+    hidden, weight, target = draw()
+
+    def of(hidden, weight, chunk_size=3):
+        return lossary.linear_cross_entropy_loss(
+            hidden, weight, target, chunk_size=chunk_size, z_loss_weight=0.1, reduction="none"
+        )
+
+    leaves = hidden[:4].requires_grad_(), weight.requires_grad_()
+    target = target[:4]
+    assert torch.autograd.gradgradcheck(lambda *x: of(*x), leaves)
+
+
+def test_chunks_may_be_mapped_with_their_gradients():
+    hidden, weight, target = draw(3)
+
+    def of(hidden, target, weight, chunk_size):
+        return lossary.linear_cross_entropy_loss(hidden, weight, target, chunk_size=chunk_size)
+
+    gradients = [
+        vmap(grad(lambda *x, size=size: of(*x, size), argnums=(0, 2)), in_dims=(0, 0, None))(hidden, target, weight)
+        for size in (5, N)
+    ]
+    assert_close(gradients[0], gradients[1])
+
+
+def test_a_frozen_layer_gets_no_gradient():
+    hidden, weight, target = draw()
+    loss = lossary.linear_cross_entropy_loss(hidden.requires_grad_(), weight, target, chunk_size=3)
+    loss.backward()
+    assert hidden.grad.any() and weight.grad is None
+
+
+def test_class_weight_weighs_the_penalty_too():
+    """A class of weight 3 is the same as a class of weight 1 whose rows come three times."""
+    hidden, weight, _ = draw()
+    target = torch.tensor([0, 1])
+    class_weight = torch.ones(C, dtype=torch.float64)
+    class_weight[1] = 3.0
+    weighted = lossary.linear_cross_entropy_loss(
+        hidden[:2], weight, target, class_weight=class_weight, z_loss_weight=0.5
+    )
+    rows = torch.tensor([0, 1, 1, 1])
+    assert_close(weighted, lossary.linear_cross_entropy_loss(hidden[rows], weight, target[rows], z_loss_weight=0.5))
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_the_module_is_the_function_and_so_are_its_copies(bias):
+    hidden, _, target = draw()
+    hidden = hidden.float()
+    original = lossary.LinearCrossEntropyLoss(D, C, bias=bias, softcap=3.0, chunk_size=5)
+    wanted = lossary.linear_cross_entropy_loss(
+        hidden, original.linear_weight, target, linear_bias=original.linear_bias, softcap=3.0
+    )
+    loaded = lossary.LinearCrossEntropyLoss(D, C, bias=bias, softcap=3.0)
+    loaded.load_state_dict(original.state_dict())
+    for form in (original, pickle.loads(pickle.dumps(original)), copy.deepcopy(original), loaded):
+        assert_close(form(hidden, target), wanted)
+    original(hidden, target).backward()
+    assert len(list(original.parameters())) == 1 + bias
+    assert all(p.grad.any() for p in original.parameters())
+
+
+def test_the_module_takes_what_the_module_of_torch_takes():
+    hidden, _, target = draw()
+    weight = torch.linspace(0.5, 2.0, C)
+    theirs = torch.nn.LinearCrossEntropyLoss(D, C, bias=True, weight=weight, label_smoothing=0.1)
+    ours = lossary.LinearCrossEntropyLoss(D, C, bias=True, class_weight=weight, label_smoothing=0.1)
+    ours.load_state_dict(
+        {"class_weight": weight, "linear_weight": theirs.linear.weight, "linear_bias": theirs.linear.bias}
+    )
+    assert_close(ours(hidden.float(), target), theirs(hidden.float(), target))
+
+
+def test_the_module_has_at_least_one_class():
+    with pytest.raises(LossInputError, match="`num_classes` must be a whole number of at least 1, got 0"):
+        lossary.LinearCrossEntropyLoss(4, 0)
+
+
+def test_z_is_zero_for_log_probabilities():
+    log_probs = torch.log_softmax(torch.randn(4, 5, dtype=torch.float64), 1)
+    assert_close(lossary.z_loss(log_probs), torch.zeros((), dtype=torch.float64))
+
+
+def test_masked_places_may_hold_anything():
+    logits = torch.zeros(2, 3, 4)
+    logits[0, 0] = torch.nan
+    target = torch.tensor([[-100, 1, 2], [0, 1, 2]])
+    mask = torch.tensor([[False, True, True], [False, False, False]])
+    values = lossary.sequence_log_probs(logits.requires_grad_(), target, mask, average=True)
+    assert_close(values, torch.tensor([0.25, 1.0]).log())  # four tokens alike; none counts
+    assert torch.autograd.grad(values.sum(), logits)[0].isfinite().all()
+
+
+def test_log_probs_of_half_precision_are_summed_in_float32():
+    logits, target = torch.zeros(1, 3000, 2, dtype=torch.bfloat16), torch.zeros(1, 3000, dtype=torch.long)
+    values = lossary.sequence_log_probs(logits, target)
+    assert values.dtype == torch.float32
+    assert_close(values, 3000 * torch.tensor([0.5]).log())
+
+
+def test_logits_must_fit_their_target():
+    with pytest.raises(LossInputError, match=r"must be \(n, t, c\)"):
+        lossary.sequence_log_probs(torch.zeros(2, 4, 3), torch.zeros(2, 3, dtype=torch.long))
