@@ -24,6 +24,7 @@ from lossary.report.descriptions import (
     documentation,
     hyperparameters,
     inputs,
+    notes,
     options,
     rewrite_roles,
     shape_words,
@@ -157,7 +158,7 @@ def _sections(definition: Definition, definitions: Sequence[Definition]) -> Iter
     found = curve(definition)
     if found is not None:
         yield "## Curve { data-search-exclude }"
-        panels = [f"<div><p>{quantity}</p>{loss_svg(found, quantity)}</div>" for quantity in ("value", "slope")]
+        panels = [f"<div><p>{quantity}</p>{loss_svg(found, quantity)}</div>" for quantity in ("value", "gradient")]
         yield f'<figure class="curve">{"".join(panels)}</figure>'
     yield "## Arguments"
     yield "```python\n" + "\n".join(map(_wrapped, signatures(definition))) + "\n```"
@@ -166,8 +167,8 @@ def _sections(definition: Definition, definitions: Sequence[Definition]) -> Iter
         yield _fields("Parameter", "Default", hyperparameters(definition))
     here = "".join(f" {_code(field.name)} here: {markdown(field.text)}" for field in options(definition))
     yield f"Besides, it has the [options of every loss](../index.md#options-of-every-loss).{here}"
-    depends = " The value of a sample depends on the others." if card.samples == "interacting" else ""
-    yield f"Before the reduction the values have the shape {_code(shape_words(card.values))}.{depends}"
+    shape = f"Before the reduction the values have the shape {_code(shape_words(card.values))}."
+    yield " ".join([shape, *notes(card)])
     yield from (f"**{name}**: {markdown(text)}" for name, text in said.sections.items())
     if said.example:
         yield "## Example"

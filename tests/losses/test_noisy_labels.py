@@ -7,6 +7,7 @@ import torch
 from torch.testing import assert_close
 
 import lossary
+from lossary.losses.noisy_labels import _log_tempered_softmax
 
 
 def draw(*shape):
@@ -45,9 +46,6 @@ class TestBiTempered:
     @pytest.mark.parametrize("classes", [2, 1000])
     @pytest.mark.parametrize("spread", [0.0, 1.0, 1e3])
     def test_probabilities_add_up_to_1(self, t2, classes, spread):
-        """At t1 = 0 the gradient in a shift of one class is (p - y) in the escort measure; its sum is 0 if p's is 1."""
-        from lossary.losses.noisy_labels import _log_tempered_softmax
-
         logits = spread * draw(4, classes)[0]
         total = _log_tempered_softmax(logits, t2, 1).exp().sum(1)
         assert_close(total, torch.ones(4, dtype=torch.float64), rtol=1e-12, atol=0)
@@ -68,8 +66,6 @@ class TestBiTempered:
 
     def test_gradient_is_the_papers(self):
         """sum over classes of (p - y) p^(t2 - t1), less its sum in the escort measure of p^t2."""
-        from lossary.losses.noisy_labels import _log_tempered_softmax
-
         t1, t2 = 0.7, 1.6
         logits, target = draw(5, 4)
         z = logits.clone().requires_grad_()

@@ -124,8 +124,10 @@ SOFTMAX_FOCAL = {
     ("kornia", "FocalLoss(alpha=0.25, gamma=2, reduction='mean')"): lambda z, y: over_the_classes(z, y, 0.75, 0.25),
     # Not a softmax: the mean of one binary focal loss per class.
     ("segmentation-models-pytorch", "FocalLoss('multiclass', gamma=2)"): lambda z, y: one_per_class(z, y, None),
-    # The sum of them, with alpha = 0.25.
-    ("catalyst", "FocalLossMultiClass()"): lambda z, y: z.shape[1] * one_per_class(z, y, 0.25),
+    # The sum of them, with alpha = 0.25, and of images a scrambled one: it does not move the classes last.
+    ("catalyst", "FocalLossMultiClass()"): lambda z, y: (
+        z.shape[1] * one_per_class(z.reshape(-1, z.shape[1]), y.flatten(), 0.25)
+    ),
     # A sum of binary cross-entropies that fade by the softmax.
     ("pytorch-toolbelt", "softmax_focal_loss_with_logits(gamma=2)"): faded_binary_cross_entropies,
 }

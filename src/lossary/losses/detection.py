@@ -89,8 +89,7 @@ def _centre_distance(boxes: Tensor, target: Tensor, hull: Tensor) -> Tensor:
         good_at={"touching boxes", "region overlap"},
         bad_at={"disjoint boxes", "vanishing gradient"},
         known_as=("IoU", "linear IoU loss", "box Jaccard"),
-        elsewhere={"mmdet": 'IoULoss(mode="linear"); "log" by default, which is log_iou_loss; "square" is 1 - IoU^2',
-                   "MONAI": "1 - box_pair_iou"},
+        elsewhere={"mmdet": 'IoULoss(mode="linear"); "log" by default, which is log_iou_loss; "square" is 1 - IoU^2'},
     )
 )  # fmt: skip
 def iou_loss(boxes: Tensor, target: Tensor, **how: Unpack[Reduce]) -> Tensor:
@@ -166,7 +165,8 @@ class LogIoULoss(PairLoss, of=log_iou_loss):
         elsewhere={"torchvision": "generalized_box_iou_loss; adds eps = 1e-7 below both quotients",
                    "fvcore": "giou_loss; adds eps = 1e-7 below both quotients, refuses reversed corners",
                    "MONAI": "BoxGIoULoss; adds the float32 resolution below both quotients",
-                   "torchium": "GIoULoss; below the union it adds 1e-6, and another value where the boxes are apart"},
+                   "torchium": "GIoULoss; another value: its union lacks the IoU times the predicted area instead of"
+                               " the intersection"},
     )
 )  # fmt: skip
 def giou_loss(boxes: Tensor, target: Tensor, **how: Unpack[Reduce]) -> Tensor:
@@ -248,8 +248,8 @@ def _aspect(boxes: Tensor) -> Tensor:
         known_as=("Complete IoU", "CIoU"),
         elsewhere={"torchvision": "complete_box_iou_loss; the same, with eps = 1e-7 below the quotients",
                    "mmdet": "CIoULoss; leaves out alpha v where the IoU is at most 0.5, as the later arXiv:2005.03572, "
-                            "and clips the loss at 2; before version 2.20 alpha had a gradient",
-                   "keras": "bounding_boxes.compute_ciou; the CIoU itself; alpha has a gradient"},
+                            "and clips the loss at 2; in earlier versions alpha had a gradient",
+                   "keras, torchium": "compute_ciou is 1 minus this, CIoULoss is this; alpha has a gradient"},
     )
 )  # fmt: skip
 def ciou_loss(boxes: Tensor, target: Tensor, **how: Unpack[Reduce]) -> Tensor:
@@ -286,9 +286,10 @@ class CIoULoss(PairLoss, of=ciou_loss):
         source="arXiv:2101.08158, L_EIOU",
         good_at={"touching boxes", "disjoint boxes", "aspect ratio"},
         known_as=("Efficient IoU", "EIoU", "Efficient IoU (incl. smooth EIoU)"),
-        elsewhere={"mmdet": "EIoULoss is another loss, the smooth extended IoU of Peng and Yu (2021)"},
+        elsewhere={"torchium": "EIoULoss; the same, but NaN for degenerate boxes",
+                   "mmdet": "EIoULoss is another loss, the smooth extended IoU of Peng and Yu (2021)"},
     )
-)
+)  # fmt: skip
 def eiou_loss(boxes: Tensor, target: Tensor, **how: Unpack[Reduce]) -> Tensor:
     """DIoU loss plus the squared differences of width and height over those of the smallest box around both.
 

@@ -51,9 +51,10 @@ __all__ = [
         bad_at={"vanishing gradient", "speed"},
         known_as=("bi-tempered", "bi-tempered logistic", "bi-tempered cross-entropy"),
         elsewhere={
-            "google/bi-tempered-loss": "bi_tempered_logistic_loss; five iterations of another kind, which is too few"
-            " for a high t2 or many classes; label_smoothing is spread over the wrong classes alone",
-            "pytorch_optimizer, pytorch-toolbelt": "BiTemperedLogisticLoss; as the above",
+            "google/bi-tempered-loss": "bi_tempered_logistic_loss; five steps of a fixed-point iteration, which leave"
+            " the gradient 3% to 7% off for a hundred widely spread logits at t2=2; label_smoothing is spread over the"
+            " wrong classes alone",
+            "pytorch_optimizer, pytorch-toolbelt": "BiTemperedLogisticLoss; as the above, which they translate",
         },
     )
 )  # fmt: skip

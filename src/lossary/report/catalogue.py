@@ -21,6 +21,7 @@ from .descriptions import (
     documentation,
     hyperparameters,
     inputs,
+    notes,
     options,
     rewrite_roles,
     shape_words,
@@ -96,19 +97,24 @@ def _rows(definition: Definition, *, unicode: bool) -> Iterator[tuple[str, Rende
         yield "parameters", _fields(hyperparameters(definition))
     shared = Field("sample_weight, mask, reduction, denominator", "As for every loss.", "", "", "")
     yield "options", _fields([shared, *options(definition)])
-    depends = "; that of a sample depends on the others" if card.samples == "interacting" else ""
-    yield "value", f"{shape_words(card.values)} before the reduction{depends}"
+    yield "value", " ".join([f"{shape_words(card.values)} before the reduction.", *notes(card)])
     if definition.module is not None:
         yield "module", Text(signatures(definition)[1])
     for heading, text in documentation(definition.function).sections.items():
         yield heading.lower(), Text(_plain(text))
     if card.claims:
-        yield "claims", _pairs((name.replace("_", " "), sentence) for name, sentence in claims(card))
+        table = Table.grid(padding=(0, 2, 0, 0))
+        for name, sentence in claims(card):
+            table.add_row(name.replace("_", " "), Text(sentence))
+        yield "claims", table
     for label, traits in (("good at", card.good_at), ("bad at", card.bad_at)):
         if traits:
             yield label, ", ".join(sorted(traits))
     if card.elsewhere:
-        yield "elsewhere", _pairs(card.elsewhere.items())
+        yield (
+            "elsewhere",
+            Group(*(Text.assemble((library, "bold"), f": {_plain(text)}") for library, text in card.elsewhere.items())),
+        )
 
 
 def _fields(rows: Iterable[Field]) -> RenderableType:
@@ -123,24 +129,15 @@ def _fields(rows: Iterable[Field]) -> RenderableType:
     return Group(*lines)
 
 
-def _pairs(rows: Iterable[tuple[str, str]]) -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column()
-    table.add_column()
-    for name, text in rows:
-        table.add_row(Text(name), Text(_plain(text)))
-    return table
-
-
 def _panels(found: LossCurve, width: int) -> Iterator[str]:
-    """The value and the slope at the defaults, side by side."""
+    """The value and the gradient at the defaults, side by side."""
     defaults, panel = found.series[0], max(width // 2 - 1, NARROWEST)
     panels = [
         braille.draw(found.x, line, extent([line]), width=panel, height=PANEL)
         for line in (defaults.values, defaults.slopes)
     ]
     indent = " " * (braille.MARGIN + 2)
-    yield f"{indent}{'value':<{panel - len(indent) + 2}}{indent}slope"
+    yield f"{indent}{'value':<{panel - len(indent) + 2}}{indent}gradient"
     for value, slope in zip(*panels, strict=True):
         yield f"{value:<{panel + 2}}{slope}".rstrip()
     setting = "" if defaults.label == "default" else f"; {defaults.label}"

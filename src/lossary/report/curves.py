@@ -1,4 +1,4 @@
-"""The curve of a loss: its value and its slope along one line through its inputs, and the charts of both."""
+"""The curve of a loss: its value and its gradient along one line through its inputs, and the charts of both."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .views import agree, evaluate, view_of
 if TYPE_CHECKING:
     import altair as alt
 
-Quantity = Literal["value", "slope"]
+Quantity = Literal["value", "gradient"]
 
 EXTRA = 3
 """Settings shown besides the defaults, at most."""
@@ -30,7 +30,7 @@ class Series:
     label: str
     values: tuple[float, ...]
     slopes: tuple[float, ...]
-    """Derivative of the value, by automatic differentiation."""
+    """Derivative of the value, by automatic differentiation: what the loss holds constant does not count."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def curve(definition: Definition) -> LossCurve | None:
 
 
 def loss_chart(found: LossCurve, quantity: Quantity, theme: Theme = PAPER, width: int = 340) -> alt.LayerChart:
-    """The values or the slopes as a chart, a line for each setting; the chart of the values has the legend."""
+    """The values or the slopes, a line for each setting; the chart of the values has the legend."""
     import altair as alt
 
     labels = [series.label for series in found.series]
@@ -124,8 +124,8 @@ def _settings(definition: Definition) -> list[Mapping[str, Any]]:
         values = [values[round(i * (len(values) - 1) / (EXTRA - 1))] for i in range(EXTRA)]
     candidates: list[Mapping[str, Any]] = [{name: value} for value in values]
     if not candidates:
-        plain_values = (bool, int, float, str)
-        candidates = [s for s in definition.card.settings if all(isinstance(v, plain_values) for v in s.values())]
+        # Not switches: some change what an input means, as that a target comes as logarithms.
+        candidates = [s for s in definition.card.settings if all(type(v) in (int, float, str) for v in s.values())]
     return candidates[:EXTRA]
 
 

@@ -116,6 +116,18 @@ def options(definition: Definition) -> list[Field]:
     return [Field(name, "", "", "", text) for name, text in said.items() if name not in known]
 
 
+def notes(card: Card) -> list[str]:
+    """What else there is to know of the values, in sentences."""
+    sentences = []
+    if card.samples == "interacting":
+        sentences.append("The value of a sample depends on the others.")
+    if card.memory == "quadratic":
+        sentences.append("Memory grows with the square of the number of samples.")
+    if card.stops_gradient:
+        sentences.append("A part of the value is held constant in the gradient.")
+    return sentences
+
+
 def claims(card: Card) -> list[tuple[ClaimName, str]]:
     """The claims of a card, each with a sentence that ends in its condition, in the order of :data:`CLAIMS`."""
     made = [(c.claim, c.condition) if isinstance(c, When) else (c, "") for c in card.claims]

@@ -24,21 +24,28 @@ _SYMBOLS = {
 }  # fmt: skip
 _RELATIONS = frozenset("≤≥≠≈~∈∉⊂∪∩±·×⊙∘∝≡≪≫→←=<>+-")
 _SPACES = {",": " ", ";": " ", ":": " ", " ": " ", "quad": "  ", "qquad": "  ", "!": "", "/": ""}
+_CASES = re.compile(r"\s*\\begin\{cases\}(?:(?!\\end).)*\\end\{cases\}\s*", re.DOTALL)
+"""A formula that is nothing but cases, which need no braces around them."""
 _SIZES = frozenset({"left", "right", "middle", *(size + side for size in ("big", "Big", "bigg", "Bigg")
                                                  for side in ("", "l", "r", "m"))})  # fmt: skip
 _STYLES = frozenset({"text", "mathrm", "operatorname", "operatorname*", "mathbf", "mathit", "mathsf", "mathcal",
-                     "mathbb", "boldsymbol", "textrm", "textstyle", "displaystyle", "limits"})  # fmt: skip
+                     "mathbb", "boldsymbol", "textrm"})  # fmt: skip
+_SILENT = frozenset({"textstyle", "displaystyle", "limits", "nolimits"})
 _ACCENTS = {"hat": "\u0302", "widehat": "\u0302", "bar": "\u0304", "overline": "\u0304", "tilde": "\u0303",
             "widetilde": "\u0303", "vec": "\u20d7", "dot": "\u0307", "ddot": "\u0308"}  # fmt: skip
+_LONG = {"widehat": "hat", "overline": "bar", "widetilde": "tilde"}
+"""How an accent is called over more than one sign, where its name is not that."""
 _SUPERSCRIPTS = dict(zip("0123456789+-=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿ", strict=True))
 _SUBSCRIPTS = dict(zip("0123456789+-=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", strict=True))
 _FRACTIONS = {("1", "2"): "½", ("1", "3"): "⅓", ("1", "4"): "¼", ("2", "3"): "⅔", ("3", "4"): "¾"}
 _FUNCTION = re.compile(r"\b(log|exp|cos|sin|tanh|max|min)[₀-₉]? *$")
 _WHOLE = re.compile(
-    rf"(\d+|[^\W_])[{''.join(_SUBSCRIPTS.values())}]*[{''.join(_SUPERSCRIPTS.values())}]*(\^\([^()]*\))?"
-    r"|.|\|[^|]*\||‖[^‖]*‖|\([^()]*\)"
+    rf"((\d+|[^\W_])[{''.join(_SUBSCRIPTS.values())}]*|\([^()]*\))[{''.join(_SUPERSCRIPTS.values())}]*(\^\([^()]*\))?"
+    r"|.|\|[^|]*\||‖[^‖]*‖"
 )
 """What needs no parentheses around it."""
+_TERM = re.compile(r"\w_\w+|\w+\([^()]*\)")
+"""What needs none above or below a bar either: a sign with an index, the value of a function."""
 
 
 def plain(latex: str) -> str:
@@ -50,7 +57,8 @@ def plain(latex: str) -> str:
     'r² if |r| ≤ δ; |r| otherwise'
     """
     line = _sequence(iter(_TOKEN.findall(latex)), until=None)
-    return re.sub(r" +(?=[,;)\]])|(?<=[(\[]) +", "", " ".join(line.split()))
+    line = re.sub(r" +(?=[,;)\]])|(?<=[(\[]) +", "", " ".join(line.split()))
+    return line[1:-1] if _CASES.fullmatch(latex) else line
 
 
 def _sequence(tokens: Iterator[str], until: str | None) -> str:
@@ -82,15 +90,20 @@ def _command(name: str, written: str, tokens: Iterator[str]) -> str:
         return _argument(tokens).replace(".", "")
     if name in ("frac", "tfrac", "dfrac"):
         above, below = _argument(tokens), _argument(tokens)
-        ratio = f"{_grouped(above)}/{_grouped(below)}"
+        ratio = "/".join(part if _TERM.fullmatch(part) else _grouped(part) for part in (above, below))
         of_function = _FUNCTION.search(written) is not None  # log (a/b), which log a/b would not be
         return _FRACTIONS.get((above, below), f"({ratio})" if of_function else ratio)
     if name == "sqrt":
         return "√" + _grouped(_argument(tokens))
     if name in _STYLES:
-        return ""  # what it styles is written as the group that follows
+        return _argument(tokens, strip=False)
+    if name in _SILENT:
+        return ""
     if name in _ACCENTS:
-        return unicodedata.normalize("NFC", _argument(tokens) + _ACCENTS[name])
+        under = _argument(tokens)
+        if len(under) > 1:
+            return f"{_LONG.get(name, name)}({under})"
+        return unicodedata.normalize("NFC", under + _ACCENTS[name])
     if name == "begin":
         return _environment(_argument(tokens), tokens)
     if name == "\\":
@@ -101,10 +114,11 @@ def _command(name: str, written: str, tokens: Iterator[str]) -> str:
     return name if not written or not written[-1].isalnum() else f" {name}"
 
 
-def _argument(tokens: Iterator[str]) -> str:
+def _argument(tokens: Iterator[str], *, strip: bool = True) -> str:
     """The next group or sign."""
     token = next((token for token in tokens if not token.isspace()), "")
-    return _sequence(tokens, "}").strip() if token == "{" else _joined("", token, tokens).strip()
+    group = _sequence(tokens, "}") if token == "{" else _joined("", token, tokens)
+    return group.strip() if strip else group
 
 
 def _environment(name: str, tokens: Iterator[str]) -> str:
@@ -121,7 +135,8 @@ def _environment(name: str, tokens: Iterator[str]) -> str:
         if name == "cases" and len(cells) == 2 and not cells[1].startswith(("if ", "otherwise", "else")):
             cells.insert(1, "if")
         lines.append(" ".join(cells))
-    return "; ".join(line for line in lines if line)
+    joined = "; ".join(line for line in lines if line)
+    return f"{{{joined}}}" if name == "cases" else joined
 
 
 def _script(text: str, sign: str, small: dict[str, str]) -> str:

@@ -186,7 +186,7 @@ def _range(domain: Domain, definition: Definition) -> Tensor | None:
         low, high = -6.0, 6.0
     elif isinstance(domain, Score):
         low, high = -4.0, 4.0
-    elif type(domain) is Real:
+    elif isinstance(domain, Real):
         # Far enough to see what a threshold such as Tukey's 4.685 does.
         numbers = [abs(v) for v in definition.hyperparameters.values() if type(v) in (int, float) and math.isfinite(v)]
         reach = min(max([4.0, *(2.0 * number for number in numbers)]), 20.0)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from typing_extensions import Unpack
 
-from lossary.core import Card, LossInputError, PairLoss, PositiveReal, Real, Reduce, TripletLoss, When, loss, reduce
+from lossary.core import Card, LossInputError, PairLoss, PositiveReal, Real, Reduce, TripletLoss, loss, reduce
 from lossary.losses.regression.quantiles import QuantileLevels, multi_quantile_loss
 
 __all__ = [
@@ -62,7 +62,7 @@ class GaussianCRPSLoss(TripletLoss, of=gaussian_crps_loss):
         task="probabilistic regression",
         inputs=[Real("*n m"), Real("*n")],
         values="*n",
-        claims={When("nonnegative", "not fair"), "bounded_gradient"},
+        claims={"nonnegative", "bounded_gradient"},
         formula=r"\frac1m \sum_i |x_i - y| - \frac{1}{2 m^2} \sum_{i, j} |x_i - x_j| \;"
                 r"\Big(\text{fair: } \frac{1}{2 m (m - 1)}\Big)",
         source="doi:10.1198/016214506000001437, eq. 21; fair doi:10.1002/qj.2270",
@@ -81,8 +81,8 @@ def ensemble_crps_loss(prediction: Tensor, target: Tensor, *, fair: bool = False
         prediction: The members, in any order, ``(*n, m)``.
         target: ``(*n)``.
         fair: Whether members are a random sample of the distribution that is meant. Then the expected score is best for
-            members that are drawn as the target is, where else a narrower ensemble would do better. The score of a
-            single target may be below 0. Takes two members at least.
+            members that are drawn as the target is, where else a narrower ensemble would do better. Takes two members
+            at least; of two, where they lie does not matter if the target is between them.
 
     >>> ensemble_crps_loss(torch.tensor([[1.0, 3.0]]), torch.tensor([2.0]))
     tensor(0.5000)

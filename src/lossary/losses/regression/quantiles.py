@@ -31,9 +31,10 @@ QuantileLevels = Annotated[Tensor, Fits("k")]
         settings=[{"q": 0.9}, {"q": 0.05}],
         good_at={"quantiles", "intervals", "outliers", "skewed target"},
         bad_at={"smooth optimisation"},
-        known_as=("pinball", "quantile", "pinball loss", "quantile (pinball)", "check"),
+        known_as=("pinball", "quantile", "quantile (pinball)", "check"),
         elsewhere={
-            "scikit-learn": "PinballLoss; q is quantile, for LightGBM and GluonTS alpha",
+            "scikit-learn": "PinballLoss; q is quantile",
+            "LightGBM": "objective quantile; q is alpha",
             "pytorch-forecasting": "QuantileLoss; a list of quantiles, twice the value",
         },
     )
@@ -72,7 +73,7 @@ class QuantileLoss(PairLoss, of=quantile_loss):
         settings=[{"levels": torch.tensor([0.05, 0.25, 0.5, 0.9])}],
         good_at={"quantiles", "intervals", "outliers", "skewed target", "heteroscedastic noise"},
         bad_at={"smooth optimisation"},
-        known_as=("multi-quantile", "MQLoss", "quantile (pinball) loss, single and multi", "quantiles"),
+        known_as=("multi-quantile", "MQLoss", "quantiles"),
         elsewhere={
             "neuralforecast": "MQLoss; documented as the same, but it sums over the quantiles",
             "pytorch-forecasting": "QuantileLoss; twice the value",

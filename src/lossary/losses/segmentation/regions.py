@@ -190,7 +190,7 @@ class DiceLoss(PairLoss, of=dice_loss):
             "MONAI": "DiceLoss(batch=True)",
             "segmentation-models-pytorch": "DiceLoss; its only form",
             "pytorch-toolbelt": "DiceLoss; its only form",
-            "catalyst, pytorch_optimizer": "DiceLoss; sums over the classes too",
+            "pytorch_optimizer": "DiceLoss; its only form",
         },
     )
 )  # fmt: skip
@@ -462,8 +462,8 @@ class TverskyLoss(PairLoss, of=tversky_loss):
                                            "mean over the classes; alpha is false_positive; the gradient at a perfect "
                                            "prediction is NaN below gamma=1",
             "pytorch_optimizer": "FocalTverskyLoss; its gamma is 1/gamma here; alpha is false_positive; takes logits",
-            "unified-focal-loss": "FocalTverskyLoss; exponent 1 - gamma; delta is false_negative, 1 - delta "
-                                  "false_positive",
+            "unified-focal-loss": "FocalTverskyLoss; its gamma is 1/gamma here; delta is false_negative, 1 - delta"
+                                  " false_positive; sums over the batch",
         },
     )
 )  # fmt: skip
