@@ -129,11 +129,26 @@ def family(definition: Definition) -> str:
 
 
 def formula(latex: str, *, block: bool) -> str:
-    """MathML that Markdown leaves alone."""
-    mathml = LATEX.convert_with_local_state(latex, displaystyle=block)
+    """MathML that Markdown leaves alone; in a block, what ``\\quad`` sets apart has a line of its own."""
     if block:
-        return f'<div class="formula">{mathml}</div>'
+        lines = [LATEX.convert_with_local_state(line, displaystyle=True) for line in _lines(latex)]
+        return f'<div class="formula">{"".join(lines)}</div>'
+    mathml = LATEX.convert_with_local_state(latex, displaystyle=False)
     return re.sub(r"[*_`\[\]\\]", lambda sign: f"&#{ord(sign[0])};", mathml)
+
+
+def _lines(latex: str) -> Iterator[str]:
+    """The parts between one ``\\quad`` and the next, but for those inside of a group or an environment."""
+    line = ""
+    for part in re.split(r"(\\q?quad\b)", latex):
+        groups = line.count("{") - line.count("\\{") - line.count("}") + line.count("\\}")
+        closed = groups == 0 and line.count(r"\begin") == line.count(r"\end")
+        if part.startswith((r"\quad", r"\qquad")) and closed and line.strip():
+            yield line
+            line = ""
+        else:
+            line += part
+    yield line
 
 
 def markdown(text: str) -> str:

@@ -99,6 +99,16 @@ def test_a_wrong_formula_fails_and_says_where(generate, latex, monkeypatch):
     assert "huber_loss" in " ".join(caught.value.__notes__)
 
 
+def test_definitions_behind_a_quad_have_lines_of_their_own(generate):
+    assert list(generate._lines(r"a x,\quad a = 1,\ b = 2, \qquad c = \{\}")) == [
+        "a x,",
+        r" a = 1,\ b = 2, ",
+        r" c = \{\}",
+    ]
+    for whole in (r"\frac{a \quad b}{c}", r"\begin{cases} a \quad b \end{cases}", r"\quad a"):
+        assert list(generate._lines(whole)) == [whole]
+
+
 def test_text_of_a_card_is_no_markup(generate):
     assert generate.markdown("a*b*c, [0, 1], x|y, <p>") == "a&#42;b&#42;c, &#91;0, 1&#93;, x&#124;y, &lt;p&gt;"
     assert generate.markdown("``a*b``") == "<code>a&#42;b</code>"

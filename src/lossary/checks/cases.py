@@ -60,10 +60,11 @@ class Case:
         name = next(part for d in self.domains for part in d.pattern() if part in SAMPLES)
         return self.sizes[name][0]
 
-    @property
-    def batched(self) -> list[bool]:
-        """Which inputs have one row per sample."""
-        return [bool(d.pattern()) and d.pattern()[0] in SAMPLES for d in self.domains]
+    @cached_property
+    def axes(self) -> list[int | None]:
+        """Along which dimension each input runs over the samples; ``None`` where it does not."""
+        found = [[i for i, name in enumerate(d.pattern()) if name in SAMPLES] for d in self.domains]
+        return [axes[0] if axes else None for axes in found]
 
     @property
     def differentiable(self) -> list[int]:

@@ -133,7 +133,7 @@ def _(case: Case, x: list[Tensor]) -> Tensor:
 @claim("permutation_invariant")
 def _(case: Case, x: list[Tensor]) -> Tensor:
     order = torch.randperm(case.samples, generator=torch.Generator().manual_seed(1))
-    moved = [t[order] if batched else t for t, batched in zip(x, case.batched, strict=True)]
+    moved = [t if axis is None else t.index_select(axis, order) for t, axis in zip(x, case.axes, strict=True)]
     there, back = case(*x, reduction="none"), case(*moved, reduction="none")
     if not there.ndim or there.shape[0] != case.samples:
         return _difference(there, back)

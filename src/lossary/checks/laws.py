@@ -69,9 +69,9 @@ def mask_drops(case: Case) -> str | None:
     mask = torch.ones(case.mask_shape, dtype=torch.bool)
     mask[1] = False
     broken = _each(case, x, torch.clone)
-    for t, batched in zip(broken, case.batched, strict=True):
-        if batched and t.is_floating_point():
-            t[1] = torch.nan
+    for t, axis in zip(broken, case.axes, strict=True):
+        if axis is not None and t.is_floating_point():
+            t.select(axis, 1).fill_(torch.nan)
     leaves = [broken[i].requires_grad_() for i in case.differentiable]
     result = case(*broken, mask=mask)
     assert_close(result, case(*_each(case, x, lambda t: torch.cat([t[:1], t[2:]]))))
@@ -89,8 +89,8 @@ def ignored_targets_drop(case: Case) -> str | None:
     for ignored in (-100, 255):
         x = case.inputs()
         broken = [t.clone() for t in x]
-        broken[0][1] = torch.nan
-        broken[at][1] = ignored
+        broken[0].select(case.axes[0] or 0, 1).fill_(torch.nan)
+        broken[at].select(case.axes[at] or 0, 1).fill_(ignored)
         leaf = broken[0].requires_grad_()
         result = _with(case, "ignore_index", ignored)(*broken)
         assert_close(result, case(*_each(case, x, lambda t: torch.cat([t[:1], t[2:]]))))
@@ -217,14 +217,16 @@ def maps_over_samples(case: Case) -> str | None:
     """``vmap`` over samples is the loop over samples: values of one sample do not look at the others."""
     if not case.independent:
         return "samples interact"
-    x, batched = case.inputs(), case.batched
+    x, axes = case.inputs(), case.axes
 
     def one(*row: Tensor) -> Tensor:
-        return case(*(t[None] if b else t for t, b in zip(row, batched, strict=True)))
+        return case(*(t if axis is None else t.unsqueeze(axis) for t, axis in zip(row, axes, strict=True)))
 
-    rows = [[t[i] if b else t for t, b in zip(x, batched, strict=True)] for i in range(case.samples)]
+    rows = [
+        [t if axis is None else t.select(axis, i) for t, axis in zip(x, axes, strict=True)] for i in range(case.samples)
+    ]
     loop = torch.stack([one(*row) for row in rows])
-    assert_close(vmap(one, tuple(0 if b else None for b in batched))(*x), loop)
+    assert_close(vmap(one, tuple(axes))(*x), loop)
     if _one_value_per_sample(case) and not _weighs_classes(case):
         assert_close(loop, case(*x, reduction="none").reshape(case.samples, -1).mean(1))
     return None
@@ -234,7 +236,7 @@ def maps_over_samples(case: Case) -> str | None:
 def shapes_must_fit(case: Case) -> str | None:
     """Inputs whose shapes do not fit are refused, never broadcast."""
     x = case.inputs()
-    if sum(case.batched) < 2:
+    if sum(axis is not None for axis in case.axes) < 2:
         return "it has one batched input"
     tried = [_each(case, x, lambda t: t[:1])]
     tried.append([t.unsqueeze(-1) for t in x])
@@ -371,7 +373,10 @@ def is_documented(case: Case) -> None:
 
 
 def _each(case: Case, x: list[Tensor], change: Callable[[Tensor], Tensor]) -> list[Tensor]:
-    return [change(t) if batched else t for t, batched in zip(x, case.batched, strict=True)]
+    """The inputs after a change along their samples."""
+    return [
+        t if axis is None else change(t.movedim(axis, 0)).movedim(0, axis) for t, axis in zip(x, case.axes, strict=True)
+    ]
 
 
 def _one_value_per_sample(case: Case) -> bool:

@@ -248,7 +248,7 @@ class _InChunks(torch.autograd.Function):
                 if i in _ROWS:
                     by_row[i].append(gradient)
                 else:
-                    total[i] = gradient
+                    total[i] = total[i] + gradient if i in total else gradient
         gradients = {**total, **{i: torch.cat(parts) for i, parts in by_row.items()}}
         return (*(gradients.get(i) for i in range(4)), None, None)
 

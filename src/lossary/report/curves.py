@@ -88,7 +88,7 @@ def loss_chart(found: LossCurve, quantity: Quantity, theme: Theme = PAPER, width
         alt.Chart(alt.InlineData(values=rows, format=numbers))
         .mark_line(strokeWidth=2.2, clip=True)
         .encode(
-            x=alt.X("x:Q", title=found.x_label, axis=alt.Axis(tickCount=5)),
+            x=alt.X("x:Q", title=found.x_label, axis=alt.Axis(tickCount=5), scale=alt.Scale(nice=False)),
             y=alt.Y("y:Q", title=None, axis=alt.Axis(tickCount=5), scale=alt.Scale(domain=list(extent(lines)))),
             color=colours(labels, theme, key),
             order="x:Q",

@@ -77,36 +77,34 @@ def view_of(definition: Definition) -> View | None:
 
 
 def _elementwise_view(definition: Definition, domains: Sequence[Domain]) -> View | None:
+    """Along the first input, all others held."""
     pattern, values = list(domains[0].pattern()), definition.card.values.split("|")[0].split()
     elementwise = all(list(domain.pattern()) == pattern for domain in domains) and pattern in (values, [*values, "c"])
-    held = [_reference(domain) for domain in domains[1:]]
     x = _range(domains[0], definition)
-    if not elementwise or x is None or None in held:
+    references = {name: _reference(d) for name, d in zip(definition.inputs[1:], domains[1:], strict=True)}
+    held = {name: value for name, value in references.items() if value is not None}
+    if not elementwise or x is None or len(held) < len(references):
         return None
     shape = (-1, *(1 for name in pattern[1:] if not name.startswith("*")))
 
-    def holding(others: Sequence[float | None]) -> Build:
-        return lambda t: [t.reshape(shape), *(torch.full_like(t, other or 0.0).reshape(shape) for other in others)]
+    def holding(values: Mapping[str, float]) -> Build:
+        return lambda t: [t.reshape(shape), *(torch.full_like(t, value).reshape(shape) for value in values.values())]
 
-    first, *names = definition.inputs
-    at = definition.target - 1
-    target = domains[at + 1] if names else None
+    first, name, target = definition.inputs[0], definition.inputs[definition.target], domains[definition.target]
+    others = {other: value for other, value in held.items() if other != name}
     if isinstance(target, (Binary, Sign)):
-        other = 0.0 if isinstance(target, Binary) else -1.0
-        targets = [[*held[:at], value, *held[at + 1 :]] for value in (1.0, other)]
-        if _mirrored(definition, x, *map(holding, targets)):
-            return View(_label(first, names, targets[0]), x, {"": holding(targets[0])})
-        others = [(name, value) for i, (name, value) in enumerate(zip(names, held, strict=True)) if i != at]
-        label = _label(first, [name for name, _ in others], [value for _, value in others])
-        return View(label, x, {f"{names[at]} {values[at]:g}": holding(values) for values in targets})
-    if type(domains[0]) is type(target) is Real:
-        moved = [value if i != at else 1.0 for i, value in enumerate(held)]
+        positive, negative = {**held, name: 1.0}, {**held, name: 0.0 if isinstance(target, Binary) else -1.0}
+        if _mirrored(definition, x, holding(positive), holding(negative)):
+            return View(_label(first, positive), x, {"": holding(positive)})
+        versions = {f"{name} {values[name]:g}": holding(values) for values in (positive, negative)}
+        return View(_label(first, others), x, versions)
+    if held and type(domains[0]) is type(target) is Real:
+        moved = {**held, name: held[name] + 1.0}
         here, there = holding(held), holding(moved)
-        if not agree(evaluate(definition, {}, here, x)[0], evaluate(definition, {}, there, x + 1.0)[0]):
-            return View(_label(first, names, moved), x, {"": there})
-        first, names, held = f"{first} - {names[at]}", names[:at] + names[at + 1 :], held[:at] + held[at + 1 :]
-        return View(_label(first, names, held), x, {"": here})
-    return View(_label(first, names, held), x, {"": holding(held)})
+        if agree(evaluate(definition, {}, here, x)[0], evaluate(definition, {}, there, x + 1.0)[0]):
+            return View(_label(f"{first} - {name}", others), x, {"": here})
+        return View(_label(first, moved), x, {"": there})
+    return View(_label(first, held), x, {"": holding(held)})
 
 
 def _class_view(domains: Sequence[Domain]) -> View | None:
@@ -213,11 +211,11 @@ def _reference(domain: Domain) -> float | None:
     return next((value for kind, value in REFERENCES if isinstance(domain, kind)), None)
 
 
-def _label(first: str, names: Sequence[str], values: Sequence[float | None]) -> str:
-    if len(names) > 2 and len(set(values)) == 1:
-        return f"{first} (others = {values[0]:g})"
-    held = ", ".join(f"{name} = {value:g}" for name, value in zip(names, values, strict=True))
-    return f"{first} ({held})" if held else first
+def _label(moving: str, held: Mapping[str, float]) -> str:
+    if len(held) > 2 and len(set(held.values())) == 1:
+        return f"{moving} (others = {next(iter(held.values())):g})"
+    words = ", ".join(f"{name} = {value:g}" for name, value in held.items())
+    return f"{moving} ({words})" if words else moving
 
 
 def _mirrored(definition: Definition, x: Tensor, build: Build, other: Build) -> bool:

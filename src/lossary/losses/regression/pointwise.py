@@ -173,7 +173,7 @@ class SmoothL1Loss(PairLoss, of=smooth_l1_loss):
         source="arXiv:2208.04564, eq. 3",
         good_at={"outliers", "heavy tails", "smooth optimisation"},
         known_as=("log-cosh",),
-        elsewhere={"auraloss": "LogCoshLoss; infinite from an error of about 89 in float32"},
+        elsewhere={"auraloss": "LogCoshLoss; infinite from an error of 90 in float32"},
     )
 )  # fmt: skip
 def log_cosh_loss(prediction: Tensor, target: Tensor, **how: Unpack[Reduce]) -> Tensor:
