@@ -16,8 +16,8 @@ lint: $(READY)  ## style and types
 	$(BIN)/mypy
 	$(BIN)/pyright
 
-oracles: .venv/.oracles  ## record anew what heavy or conflicting libraries compute, and show what changed
-	for script in tests/oracles/record_*.py; do .venv/oracles/bin/python $$script || exit 1; done
+oracles: $(READY)  ## record anew what heavy or conflicting libraries compute (FAMILY=ranking for one family)
+	$(BIN)/python tests/oracles/record.py $(FAMILY)
 	git diff --stat tests/oracles/recorded
 
 docs: $(READY)  ## the documentation, a page per loss, in site/

@@ -14,7 +14,8 @@ cox = lossary.cox_partial_likelihood_loss
 def draw(seed, n=8):
     generator = torch.Generator().manual_seed(seed)
     hazard = torch.randn(n, generator=generator, dtype=torch.float64)
-    return hazard, torch.randint(1, 4, (n,), generator=generator).double(), torch.tensor([1.0, 0.0, 1.0, 1.0] * (n // 4))
+    time = torch.randint(1, 4, (n,), generator=generator).double()
+    return hazard, time, torch.tensor([1.0, 0.0, 1.0, 1.0] * (n // 4))
 
 
 def test_ties_by_hand():

@@ -442,7 +442,7 @@ class GradientPenaltyLoss(SingleLoss, of=gradient_penalty_loss):
         source="arXiv:1801.04406, eq. 9",
         good_at={"unstable training", "smooth optimisation"},
         bad_at={"speed", "memory"},
-        known_as=("R1", "R1 gradient penalty", "R1 regularisation", "R1 regularization", "zero-centred gradient penalty"),
+        known_as=("R1", "R1 gradient penalty", "R1 regularization", "zero-centred gradient penalty"),
         elsewhere={"basicsr": "r1_penalty: without the half, which is in the weight it is used with"},
     )
 )

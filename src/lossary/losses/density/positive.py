@@ -123,7 +123,7 @@ class PoissonNLLLoss(PairLoss, of=poisson_nll_loss):
         known_as=("Poisson deviance",),
         elsewhere={
             "scikit-learn": "mean_poisson_deviance; the same, and HalfPoissonLoss is poisson_nll_loss",
-            "torchmetrics": "tweedie_deviance_score(power=1); the same",
+            "torchmetrics": "tweedie_deviance_score(power=1); the same, but its gradient is NaN at a count of 0",
         },
     )
 )  # fmt: skip
