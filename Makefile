@@ -1,10 +1,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
-READY := .venv/.installed
+DEMO := .venv/.demo
+READY := .venv/.test
 
 .PHONY: demo test lint bench docs oracles clean
 
-demo: $(READY)  ## which loss is best on a real data set: a verdict and a report
+demo: $(DEMO)  ## which loss is best on a real data set: a verdict and a report
 	$(BIN)/lossary compare diabetes
 
 test: $(READY)  ## all tests
@@ -24,12 +25,16 @@ docs: $(READY)  ## the documentation, a page per loss, in site/
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[compare,docs]'
 	$(BIN)/mkdocs build --strict
 
-bench: $(READY)  ## speed, as ratios in one run
+bench: $(DEMO)  ## speed, as ratios in one run
 	$(BIN)/python -m benchmarks
 
-$(READY): pyproject.toml constraints.txt
+$(DEMO): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[compare]'
+	touch $@
+
+$(READY): $(DEMO)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[compare,test]'
 	touch $@
 

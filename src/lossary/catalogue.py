@@ -14,8 +14,8 @@ from .core import ClaimName, Definition, UnknownNameError, When, definitions
 def find(*, task: str | None = None, claims: Iterable[ClaimName] = (), good_at: Iterable[str] = ()) -> list[Definition]:
     """All losses for ``task`` that make all ``claims`` at their defaults and are good at all of ``good_at``, by name.
 
-    >>> [definition.name for definition in find(task="regression", claims=["bounded_gradient", "smooth"])]
-    ['huber_loss', 'log_cosh_loss', 'smooth_l1_loss']
+    >>> [definition.name for definition in find(task="ordinal classification")]
+    ['coral_loss', 'corn_loss']
     """
     wanted, strengths = set(claims), set(good_at)
     found = [

@@ -1,7 +1,6 @@
 """Records what other libraries make of fixed scores and of a fixed critic, into ``recorded/adversarial.json``.
 
-They import what cannot be installed beside torch, or need packages of their own, so the tests read the record. To make it
-again:
+They import what cannot be installed beside torch, so the tests read the record. To make it again:
 
     python -m venv v
     v/bin/pip install torch==2.13.0 numpy
@@ -28,7 +27,7 @@ BASICSR = Path(sys.argv[1])
 for package, folder in {
     **{name: Path(sysconfig.get_path("purelib"), *name.split("."))
        for name in ("torchgan", "torchgan.losses", "catalyst", "catalyst.contrib", "catalyst.contrib.losses")},
-    "basicsr": BASICSR / "basicsr", "basicsr.losses": BASICSR / "basicsr/losses", "basicsr.utils": BASICSR / "basicsr/utils",
+    **{name: BASICSR.joinpath(*name.split(".")) for name in ("basicsr", "basicsr.losses", "basicsr.utils")},
 }.items():  # fmt: skip
     module = types.ModuleType(package)
     module.__path__ = [str(folder)]

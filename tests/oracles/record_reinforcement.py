@@ -111,9 +111,7 @@ def entries():
 
         inputs = [x["log_probs"] + x["change"], x["log_probs"], x["advantage"]]
         for clip in (0.1, 0.2):
-            found = in_jax(
-                lambda p, o, a, c=clip: rlax.clipped_surrogate_pg_loss(jnp.exp(p - o), a, epsilon=c), inputs
-            )
+            found = in_jax(lambda p, o, a, c=clip: rlax.clipped_surrogate_pg_loss(jnp.exp(p - o), a, epsilon=c), inputs)
             call = "clipped_surrogate_pg_loss(exp(log_probs - old_log_probs), advantage, epsilon=clip)"
             yield entry("ppo_clip", "rlax", call, inputs, found, clip=clip)
 

@@ -31,9 +31,7 @@ def test_linear_cross_entropy(weight, ignored, smoothing, biased, reduction, chu
         return lossary.linear_cross_entropy_loss(h, w, target, **mine, **options)
 
     def theirs(h, w, b):
-        return F.linear_cross_entropy(
-            h, w, target, weight=class_weight, linear_bias=b if biased else None, **options
-        )
+        return F.linear_cross_entropy(h, w, target, weight=class_weight, linear_bias=b if biased else None, **options)
 
     if biased:
         agree(ours, theirs, hidden, linear_weight, bias, gradient_in=(0, 1, 2))

@@ -25,9 +25,7 @@ def of(*losses):
 
 def summed(loss, factor=1.0):
     """A loss of scores, target and mask: ``factor`` times the sum of its lists."""
-    return lambda scores, target, mask, **options: (
-        factor * loss(scores, target, mask=mask, reduction="sum", **options)
-    )
+    return lambda scores, target, mask, **options: factor * loss(scores, target, mask=mask, reduction="sum", **options)
 
 
 def loss_of(entry):

@@ -57,8 +57,14 @@ def test_a_p_value_is_never_written_as_zero(p: float, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "expected"),
-    [(0.42, "0.4 s"), (9.96, "10 s"), (60.4, "1 min 0 s"),
-     (200.0, "3 min 20 s"), (3900.0, "1 h 5 min"), (math.nan, "–")],
+    [
+        (0.42, "0.4 s"),
+        (9.96, "10 s"),
+        (60.4, "1 min 0 s"),
+        (200.0, "3 min 20 s"),
+        (3900.0, "1 h 5 min"),
+        (math.nan, "–"),
+    ],
 )
 def test_duration(seconds: float, expected: str) -> None:
     assert figures.duration(seconds) == expected

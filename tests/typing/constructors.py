@@ -1,7 +1,8 @@
 """Read by mypy and pyright, never run: lines marked E must be errors, all others must not."""
 
+from typing import assert_type
+
 import torch
-from typing_extensions import assert_type
 
 import lossary
 

@@ -38,10 +38,16 @@ DEFAULTS: Mapping[str, tuple[str, ...]] = {
     "regression": ("mse", "l1", "huber", "log_cosh"),
     "binary classification": ("bce_with_logits", "bce_with_logits:pos_weight=balanced", "sigmoid_focal", "hinge"),
     "multi-class classification": (
-        "cross_entropy", "cross_entropy:class_weight=balanced", "softmax_focal", "generalized_cross_entropy",
+        "cross_entropy",
+        "cross_entropy:class_weight=balanced",
+        "softmax_focal",
+        "generalized_cross_entropy",
     ),
     "multi-label classification": (
-        "bce_with_logits", "bce_with_logits:pos_weight=balanced", "sigmoid_focal", "asymmetric",
+        "bce_with_logits",
+        "bce_with_logits:pos_weight=balanced",
+        "sigmoid_focal",
+        "asymmetric",
     ),
 }
 """What is compared when no losses are given: the usual one of each kind."""

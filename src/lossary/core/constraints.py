@@ -100,6 +100,19 @@ class Optional:
         return f"{self.inner}, or None"
 
 
+@dataclass(frozen=True)
+class Several:
+    """A tuple of which each part is what ``inner`` says."""
+
+    inner: Constraint
+
+    def allows(self, value: Any) -> bool:
+        return isinstance(value, tuple) and len(value) > 0 and all(self.inner.allows(part) for part in value)
+
+    def __str__(self) -> str:
+        return f"a tuple, each part {self.inner}"
+
+
 Positive = Annotated[float, Within(0.0, above=True)]
 NonNegative = Annotated[float, Within(0.0)]
 Fraction = Annotated[float, Within(0.0, 1.0)]
@@ -130,7 +143,12 @@ def _constraint(hint: Any) -> Constraint | None:
         return Within(whole=True)
     if hint is float:
         return Within()
+    if hint is Tensor:
+        return Fits("*")
     parts = get_args(hint)
+    if get_origin(hint) is tuple:
+        each = _constraint(parts[0])
+        return None if each is None else Several(each)
     if NoneType in parts:
         inner = [constraint for part in parts if (constraint := _constraint(part)) is not None]
         return Optional(inner[0]) if len(inner) == 1 else None

@@ -217,9 +217,7 @@ class LeastSquaresDiscriminatorLoss(PairLoss, of=least_squares_discriminator_los
         },
     )
 )
-def least_squares_generator_loss(
-    fake_scores: Tensor, *, real_label: Number = 1.0, **how: Unpack[Reduce]
-) -> Tensor:
+def least_squares_generator_loss(fake_scores: Tensor, *, real_label: Number = 1.0, **how: Unpack[Reduce]) -> Tensor:
     """What the generator of LSGAN minimises: half the squared distance of its scores from that of real samples.
 
     Also samples on the right side of the decision, but far from it, are pulled towards the real ones.

@@ -39,7 +39,7 @@ __all__ = [
         claims={When("nonnegative", "not log_target"), When("zero_at_target", "not log_target"), "convex", "smooth",
                 "bounded_gradient"},
         formula=r"\sum_k t_k (\log t_k - \log q_k)",
-        source="doi:10.1214/aoms/1177729694, eq. 2.4",
+        source="doi:10.1214/aoms/1177729694",
         settings=[{"log_target": True}],
         good_at={"calibrated probabilities", "smooth optimisation"},
         bad_at={"label noise"},
@@ -59,8 +59,8 @@ def kl_div_loss(log_probs: Tensor, target: Tensor, *, log_target: bool = False, 
 
     One value per distribution, summed over the classes, and "mean" averages these: it is the mean divergence, where
     ``torch.nn`` divides by the number of classes too. A class of probability 0 in the target costs nothing, whatever is
-    predicted. A class that the prediction excludes (``-inf``) and the target does not costs infinitely much. The gradient
-    in a target probability of 0, in truth infinite, is large and finite.
+    predicted. A class that the prediction excludes (``-inf``) and the target does not costs infinitely much. The
+    gradient in a target probability of 0, in truth infinite, is large and finite.
 
     Args:
         log_probs: Logarithms of the predicted probabilities, ``(n, c, *d)``, or ``(c,)`` for one sample.
@@ -110,8 +110,8 @@ def jensen_shannon_loss(
     """Jensen-Shannon divergence: how far prediction and target lie from their mixture. Bounded, so robust to noise.
 
     At most the entropy of ``(beta, 1 - beta)``, which is 0.6931 or less. Near 0, ``beta`` makes it ``beta`` times the
-    divergence of :func:`kl_div_loss`; near 1, the reverse one times ``1 - beta``. Probabilities of 0 on either side cost
-    a finite amount. The gradient in a target probability of 0, in truth infinite, is large and finite.
+    divergence of :func:`kl_div_loss`; near 1, the reverse one times ``1 - beta``. Probabilities of 0 on either side
+    cost a finite amount. The gradient in a target probability of 0, in truth infinite, is large and finite.
 
     Args:
         log_probs: Logarithms of the predicted probabilities, ``(n, c, *d)``, or ``(c,)`` for one sample.
@@ -151,8 +151,8 @@ class JensenShannonLoss(PairLoss, of=jensen_shannon_loss):
         known_as=("Sinkhorn divergence", "Sinkhorn", "debiased entropic optimal transport", "Sinkhorn loss"),
         elsewhere={
             "geomloss": 'SamplesLoss("sinkhorn", p, blur): the same up to its own stopping rule (scaling)',
-            "POT": "empirical_sinkhorn_divergence: the transport part alone, without the entropic one, of |x - y|^2, not"
-                   " half of it; cut off at 0",
+            "POT": "empirical_sinkhorn_divergence: only the transport part, without the entropic one, of the square, not"
+                   " its half; cut off at 0",
         },
     )
 )  # fmt: skip
@@ -171,11 +171,11 @@ def sinkhorn_divergence_loss(
 
     Its gradient moves each point towards the points it is matched with. One value per pair of clouds, in units of the
     points to the power ``p``. Differences smaller than ``blur`` are matched softly: as it goes to 0 the loss becomes
-    optimal transport, as it grows a distance between means (p = 2). Sinkhorn's iterations run a fixed number of times in
-    the log domain, with a smoothing that shrinks from the mean cost to ``blur``, and the gradient goes through all of
-    them: memory grows with their number, and the error with the size of the clouds over ``blur``. At the defaults it is
-    about 0.5% between Gaussian clouds of variance 1. Two clouds of the same points in the same order give exactly 0; before convergence
-    others may give slightly less.
+    optimal transport, as it grows a distance between means (p = 2). Sinkhorn's iterations run a fixed number of times
+    in the log domain, with a smoothing that shrinks from the mean cost to ``blur``, and the gradient goes through all
+    of them: memory grows with their number, and the error with the size of the clouds over ``blur``. At the defaults it
+    is about 0.5% between Gaussian clouds of variance 1. Two clouds of the same points in the same order give exactly 0;
+    before convergence others may give slightly less.
 
     Args:
         points: Points, ``(n, m, d)`` for n clouds of m points, or ``(m, d)`` for one.
@@ -192,11 +192,12 @@ def sinkhorn_divergence_loss(
     """
     log_a, log_b = _log_mass(weight, points, "weight"), _log_mass(target_weight, target, "target_weight")
 
-    def cost(x: Tensor, y: Tensor, log_a: Tensor, log_b: Tensor) -> Tensor:
-        return _entropic_transport(_squares(x, y) / 2 if p == 2 else _distances(x, y), log_a, log_b, blur**p, iterations)
+    def transport(x: Tensor, y: Tensor, log_a: Tensor, log_b: Tensor) -> Tensor:
+        cost = _squares(x, y) / 2 if p == 2 else _distances(x, y)
+        return _entropic_transport(cost, log_a, log_b, blur**p, iterations)
 
-    across = cost(points, target, log_a, log_b)
-    within = cost(points, points, log_a, log_a) + cost(target, target, log_b, log_b)
+    across = transport(points, target, log_a, log_b)
+    within = transport(points, points, log_a, log_a) + transport(target, target, log_b, log_b)
     return reduce(across - within / 2, **how)
 
 
@@ -243,11 +244,11 @@ def mmd_loss(
 ) -> Tensor:
     r"""Squared maximum mean discrepancy: by how much the means of two clouds differ in the space of a kernel.
 
-    One value per pair of clouds, at most 2. Points much farther apart than every bandwidth do not feel each other: give
-    several, around the distances in the data. The kernel is the mean over the bandwidths of
-    :math:`e^{-\|x - y\|^2 / 2 \sigma^2}` or :math:`e^{-\|x - y\| / \sigma}`. The biased estimate is never negative
-    and 0 for equal clouds; the unbiased one leaves out each point's pair with itself, and may be negative. A cloud of one
-    point has no other pair, and its term is 0 there.
+    One value per pair of clouds, at most 2. The kernel is the mean over the bandwidths of
+    :math:`e^{-\|x - y\|^2 / 2 \sigma^2}` or :math:`e^{-\|x - y\| / \sigma}`. Points much farther apart than every
+    bandwidth do not feel each other: give several, around the distances in the data. The biased estimate is never
+    negative and 0 for equal clouds; the unbiased one leaves out each point's pair with itself, and may be negative. A
+    cloud of one point has no other pair, and its term is 0 there.
 
     Args:
         points: Points, ``(n, m, d)`` for n clouds of m points, or ``(m, d)`` for one.

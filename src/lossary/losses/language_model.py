@@ -60,7 +60,7 @@ _OfRows = Callable[[Tensor, Tensor, "Tensor | None", Tensor], Tensor]
         good_at={"memory", "many classes", "calibrated probabilities"},
         bad_at={"label noise", "class imbalance", "overconfidence"},
         known_as=("fused linear cross-entropy", "cut cross-entropy", "CCE", "fused / cut linear cross-entropy",
-                  "chunked cross-entropy"),
+                  "chunked cross-entropy", "chunked-output cross-entropy"),
         elsewhere={
             "torch": "nn.LinearCrossEntropyLoss; the same arguments but for weight, which is class_weight here; "
                      "its chunks (options=) cannot be differentiated twice, mapped or compiled",
@@ -102,7 +102,8 @@ def linear_cross_entropy_loss(
         label_smoothing: Share of the target that is spread evenly over all classes, in [0, 1].
         z_loss_weight: Weight of the squared log-partition, see :func:`z_loss`; 1e-4 is usual.
         softcap: Bound of the logits, which are squashed by :math:`s \tanh(z / s)`; 30 is usual.
-        chunk_size: Rows per chunk; ``None`` for as many as make the logits of a chunk as large as ``hidden``.
+        chunk_size: Rows per chunk; ``None`` for as many as make the logits of a chunk as large as ``hidden``, and for
+            256 (or ``d``, if that is less) at the least.
 
     >>> linear_cross_entropy_loss(torch.tensor([[2.0]]), torch.tensor([[1.0], [0.0]]), torch.tensor([0]))
     tensor(0.1269)
@@ -113,9 +114,7 @@ def linear_cross_entropy_loss(
         logits = F.linear(hidden, weight, bias)
         if softcap is not None:
             logits = softcap * torch.tanh(logits / softcap)
-        values = F.cross_entropy(
-            logits, target, weight=class_weight, label_smoothing=label_smoothing, reduction="none"
-        )
+        values = F.cross_entropy(logits, target, weight=class_weight, label_smoothing=label_smoothing, reduction="none")
         if not penalised:
             return values
         penalty = z_loss_weight * torch.logsumexp(logits, -1) ** 2
@@ -192,10 +191,14 @@ class LinearCrossEntropyLoss(Loss, of=linear_cross_entropy_loss):
 
 
 def _chunk_rows(hidden: Tensor, weight: Tensor) -> int:
-    """Rows whose logits take about as much memory as all hidden states."""
+    """Rows whose logits take about as much memory as all hidden states, but enough to pay for a chunk.
+
+    Each chunk reads the whole weight and adds to the whole of its gradient: ``d`` rows cost as much memory as that, and
+    beyond 256 the arithmetic outweighs it.
+    """
     classes, features = weight.shape
-    chunks = -(-classes // max(features, 1))
-    return max(1, -(-len(hidden) // chunks)) if hidden.ndim > 1 else 1
+    alike = -(-hidden.numel() // max(classes, 1))
+    return max(1, alike, min(features, 256))
 
 
 def _weight_of_target(target: Tensor, class_weight: Tensor | None) -> Tensor | float:
@@ -229,7 +232,8 @@ class _InChunks(torch.autograd.Function):
         ctx.save_for_backward(hidden, weight, bias, target)
 
     @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        (upstream,) = grad_outputs
         hidden, weight, bias, target = ctx.saved_tensors
         wanted = [i for i in range(4) if ctx.needs_input_grad[i]]
         by_row: dict[int, list[Tensor]] = {i: [] for i in wanted if i in _ROWS}

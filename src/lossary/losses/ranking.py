@@ -1,7 +1,7 @@
 """Losses for the order of a list, of a pair, or of an item a user chose.
 
-Lists are ``(n, l)``: ``n`` lists of up to ``l`` items; ``mask`` is False at the padding. Every list gives one value. The
-order of the items in a list does not matter, except where a docstring says so.
+Lists are ``(n, l)``: ``n`` lists of up to ``l`` items; ``mask`` is False at the padding. Every list gives one value.
+The order of the items in a list does not matter, except where a docstring says so.
 """
 
 from __future__ import annotations
@@ -157,8 +157,8 @@ def ranknet_loss(
 ) -> Tensor:
     """Logistic loss of every pair of items of different relevance, summed over each list.
 
-    A list of l items has up to l (l - 1) / 2 such pairs: give ``sample_weight`` to make lists of different lengths count
-    alike. Items of equal relevance are not compared; a list without a pair gives 0.
+    A list of l items has up to l (l - 1) / 2 such pairs: give ``sample_weight`` to make lists of different lengths
+    count alike. Items of equal relevance are not compared; a list without a pair gives 0.
 
     Args:
         scores: What the model gives each item, larger is better, ``(n, l)``.
@@ -394,8 +394,8 @@ def lambda_loss(
 ) -> Tensor:
     """RankNet with pair weights that bound NDCG more tightly than LambdaRank's: NDCG-Loss2++, and NDCG-Loss2.
 
-    ``rho`` weighs what LambdaRank weighs by, the change of NDCG if the two change places; ``mu`` the change by one place
-    at their distance. The defaults are NDCG-Loss2++, ``rho=0, mu=1`` is NDCG-Loss2, ``mu=0`` is
+    ``rho`` weighs what LambdaRank weighs by, the change of NDCG if the two change places; ``mu`` the change by one
+    place at their distance. The defaults are NDCG-Loss2++, ``rho=0, mu=1`` is NDCG-Loss2, ``mu=0`` is
     :func:`lambdarank_loss`. Natural logarithms, where the paper takes those of base 2: the values are 0.693 times the
     paper's. Weights are constants to the gradient; items of equal score rank as they stand in the list; a list without
     a relevant item gives 0.

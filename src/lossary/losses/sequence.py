@@ -73,8 +73,8 @@ def ctc_loss(
     Args:
         log_probs: Logarithms of the class probabilities at each time, time first: ``(t, n, c)``, or ``(t, c)`` for one
             sequence.
-        target: Labels other than the blank, ``(n, s)``, where anything may follow the end of a sequence, or ``(s,)`` with
-            all sequences one after the other.
+        target: Labels other than the blank, ``(n, s)``, where anything may follow the end of a sequence, or ``(s,)``
+            with all sequences one after the other.
         input_lengths: How many times of each input count, at least 1, ``(n,)``.
         target_lengths: How many labels each target has, ``(n,)``.
         blank: Class that stands for no label.
@@ -86,8 +86,9 @@ def ctc_loss(
     """
     if len(log_probs) == 0:
         raise LossInputError("ctc_loss: `log_probs` must have at least one time, got none.")
-    if blank >= log_probs.shape[-1]:
-        raise LossInputError(f"ctc_loss: `blank` must be below {log_probs.shape[-1]}, the number of classes, got {blank}.")
+    classes = log_probs.shape[-1]
+    if blank >= classes:
+        raise LossInputError(f"ctc_loss: `blank` must be below {classes}, the number of classes, got {blank}.")
     single = log_probs.ndim == 2
     if single:
         log_probs, target = log_probs.unsqueeze(1), target.unsqueeze(0)

@@ -23,7 +23,7 @@ __all__ = ["CoxPartialLikelihoodLoss", "cox_partial_likelihood_loss"]
         claims={When("nonnegative", "ties == 'breslow'"), "convex", "bounded_gradient", "smooth", "shift_invariant",
                 "permutation_invariant"},
         formula=r"\delta_i \Big(\log \sum_{j:\, t_j \ge t_i} e^{h_j} - h_i\Big)",
-        source="doi:10.1111/j.2517-6161.1972.tb00899.x, eq. 12; ties: doi:10.1080/01621459.1977.10480613 (Efron),"
+        source="doi:10.1111/j.2517-6161.1972.tb00899.x, sec. 5; ties: doi:10.1080/01621459.1977.10480613 (Efron),"
                " doi:10.2307/2529620 (Breslow)",
         settings=[{"ties": "breslow"}],
         samples="interacting",
@@ -52,9 +52,9 @@ def cox_partial_likelihood_loss(
     """How surprising it is that each event came to whom it came to, among all who were still at risk.
 
     One value per subject, 0 for the censored, so that "mean" divides by the number of subjects;
-    ``denominator=event.sum()`` makes it the mean over events. Only differences of log-hazards within a batch are learned:
-    batches must be large enough to have subjects at risk at each event. Without an event, or with one subject alone, it
-    is 0 with a zero gradient. The order of the subjects does not matter, also among equal times.
+    ``denominator=event.sum()`` makes it the mean over events. Only differences of log-hazards within a batch are
+    learned: batches must be large enough to have subjects at risk at each event. Without an event, or with one subject
+    alone, it is 0 with a zero gradient. The order of the subjects does not matter, also among equal times.
 
     Of several events at one time, "breslow" counts all among those at risk for each; "efron" lets them leave one after
     the other, each of them equally likely to have left, and shares the term evenly between them, so that a single value

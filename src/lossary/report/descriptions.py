@@ -130,9 +130,12 @@ def notes(card: Card) -> list[str]:
 
 def claims(card: Card) -> list[tuple[ClaimName, str]]:
     """The claims of a card, each with a sentence that ends in its condition, in the order of :data:`CLAIMS`."""
-    made = [(c.claim, c.condition) if isinstance(c, When) else (c, "") for c in card.claims]
+    made: list[tuple[ClaimName, str]] = []
+    for claim in card.claims:
+        made.append((claim.claim, claim.condition) if isinstance(claim, When) else (claim, ""))
     order = list(CLAIMS)
-    return [(name, claim_words(name, condition)) for name, condition in sorted(made, key=lambda c: order.index(c[0]))]
+    made.sort(key=lambda claim: (order.index(claim[0]), claim[1]))
+    return [(name, claim_words(name, condition)) for name, condition in made]
 
 
 def claim_words(name: ClaimName, condition: str = "") -> str:

@@ -128,9 +128,7 @@ def legend(symbol: Literal["stroke", "circle"]) -> alt.Legend:
     import altair as alt
 
     thickness = 3 if symbol == "stroke" else 0
-    return alt.Legend(
-        title=None, orient="bottom", symbolType=symbol, symbolOpacity=1, symbolStrokeWidth=thickness
-    )
+    return alt.Legend(title=None, orient="bottom", symbolType=symbol, symbolOpacity=1, symbolStrokeWidth=thickness)
 
 
 def quantitative(title: str, scale: alt.Scale, **axis: Any) -> Row:

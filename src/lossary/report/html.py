@@ -175,8 +175,12 @@ def _figures(comparison: Comparison, words: Texts, language: str) -> dict[str, d
          {label: f"{number(each.mean, lead_digits, signed=True)} "
                  f"{interval(each.low, each.high, lead_digits, signed=True)}"
           for label, each in leads(comparison).items()}, winner=winner)  # fmt: skip
-    draw("curves.chart", charts.curve_chart,
-         {entry.label: number(entry.curve.median[-1], places) for entry in entries if entry.curve.median}, metric=name)
+    draw(
+        "curves.chart",
+        charts.curve_chart,
+        {entry.label: number(entry.curve.median[-1], places) for entry in entries if entry.curve.median},
+        metric=name,
+    )
     if comparison.data.task == "regression":
         errors = charts.error_places(comparison)
         draw("errors.residual", charts.residual_chart,
@@ -243,9 +247,7 @@ def _fairness(comparison: Comparison, words: Texts) -> list[str]:
     """What makes the comparison fair, and how long it took, in sentences."""
     budgets = [entry.trials for entry in comparison.entries]
     low, high, total = min(budgets), max(budgets), sum(budgets)
-    budget = (
-        words("plan.fair.budget", trials=low) if low == high else words("plan.fair.budgets", low=low, high=high)
-    )
+    budget = words("plan.fair.budget", trials=low) if low == high else words("plan.fair.budgets", low=low, high=high)
     took = duration(comparison.seconds)
     time = (
         words("plan.time_all", duration=took, trials=f"{total:,}") if comparison.new_trials >= total

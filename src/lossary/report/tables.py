@@ -34,9 +34,14 @@ def facts(comparison: Comparison, words: Texts) -> list[tuple[str, str]]:
         (words("data.task"), words(f"task.{data.task}")),
         (words("data.target"), listed(data.target)),
         (words("data.samples"), f"{data.samples:,}"),
-        (words("data.features"), ", ".join(
-            words(f"data.{kind}", count=f"{count:,}")
-            for kind, count in (("numeric", data.numeric), ("categorical", data.categorical)) if count)),
+        (
+            words("data.features"),
+            ", ".join(
+                words(f"data.{kind}", count=f"{count:,}")
+                for kind, count in (("numeric", data.numeric), ("categorical", data.categorical))
+                if count
+            ),
+        ),
         (words("data.missing"), share(data.missing) if data.missing else words("none")),
     ]
     return [*found, (words("data.classes"), listed(classes))] if classes else found

@@ -5,4 +5,7 @@ from .crps import *
 from .positive import *
 from .real import *
 
-__all__ = [*crps.__all__, *positive.__all__, *real.__all__]
+__all__: list[str] = []
+__all__ += crps.__all__
+__all__ += positive.__all__
+__all__ += real.__all__

@@ -4,4 +4,6 @@ from . import features, pixels
 from .features import *
 from .pixels import *
 
-__all__ = [*features.__all__, *pixels.__all__]
+__all__: list[str] = []
+__all__ += features.__all__
+__all__ += pixels.__all__

@@ -5,4 +5,7 @@ from .focal import *
 from .hard_samples import *
 from .long_tail import *
 
-__all__ = [*focal.__all__, *hard_samples.__all__, *long_tail.__all__]
+__all__: list[str] = []
+__all__ += focal.__all__
+__all__ += hard_samples.__all__
+__all__ += long_tail.__all__

@@ -5,4 +5,7 @@ from .batches import *
 from .pairs import *
 from .prototypes import *
 
-__all__ = [*batches.__all__, *pairs.__all__, *prototypes.__all__]
+__all__: list[str] = []
+__all__ += batches.__all__
+__all__ += pairs.__all__
+__all__ += prototypes.__all__

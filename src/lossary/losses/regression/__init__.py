@@ -7,4 +7,9 @@ from .relative import *
 from .robust import *
 from .root import *
 
-__all__ = [*pointwise.__all__, *quantiles.__all__, *relative.__all__, *robust.__all__, *root.__all__]
+__all__: list[str] = []
+__all__ += pointwise.__all__
+__all__ += quantiles.__all__
+__all__ += relative.__all__
+__all__ += robust.__all__
+__all__ += root.__all__

@@ -11,4 +11,9 @@ from .lovasz import *
 from .regions import *
 from .skeletons import *
 
-__all__ = [*compounds.__all__, *distances.__all__, *lovasz.__all__, *regions.__all__, *skeletons.__all__]
+__all__: list[str] = []
+__all__ += compounds.__all__
+__all__ += distances.__all__
+__all__ += lovasz.__all__
+__all__ += regions.__all__
+__all__ += skeletons.__all__

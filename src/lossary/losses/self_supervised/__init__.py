@@ -5,4 +5,7 @@ from .contrast import *
 from .decorrelation import *
 from .prediction import *
 
-__all__ = [*contrast.__all__, *decorrelation.__all__, *prediction.__all__]
+__all__: list[str] = []
+__all__ += contrast.__all__
+__all__ += decorrelation.__all__
+__all__ += prediction.__all__
