@@ -143,5 +143,7 @@ class TestMMD:
 
     @pytest.mark.parametrize("bandwidths", [(), (1.0, 0.0)])
     def test_bandwidths_must_be_above_0(self, bandwidths):
-        with pytest.raises(lossary.core.LossInputError, match="`bandwidths` must be one or more numbers above 0"):
+        with pytest.raises(
+            lossary.core.LossInputError, match="`bandwidths` must be a tuple, each part a number above 0"
+        ):
             lossary.mmd_loss(*clouds(), bandwidths=bandwidths)

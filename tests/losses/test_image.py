@@ -61,7 +61,7 @@ def test_an_image_smaller_than_the_window_is_refused(loss):
 
 @pytest.mark.parametrize("weights", [(), (0.5, 0.0)])
 def test_scales_have_positive_weights(weights):
-    with pytest.raises(LossInputError, match="`scale_weights` must be numbers above 0"):
+    with pytest.raises(LossInputError, match="`scale_weights` must be a tuple, each part a number above 0"):
         lossary.ms_ssim_loss(*images(), scale_weights=weights)
 
 

@@ -38,7 +38,7 @@ class Largest(TorchDispatchMode):
 
 @pytest.mark.parametrize(("chunk_size", "rows"), [(None, 2), (3, 3), (100, N)])
 def test_no_more_logits_exist_at_once_than_those_of_a_chunk(chunk_size, rows):
-    """By default a chunk has 2 rows: its logits, 2 x 20, are the most that fits beside the hidden states or weight."""
+    """By default a chunk has 2 rows: as wide as the weight, which is more than the hidden states would allow."""
     hidden, weight, target = draw()
     leaves = hidden.requires_grad_(), weight.requires_grad_()
     with Largest() as largest:

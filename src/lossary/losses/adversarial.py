@@ -89,7 +89,7 @@ class MinimaxDiscriminatorLoss(PairLoss, of=minimax_discriminator_loss):
         formula=r"\log\big(1 - \sigma(d(\hat x))\big)",
         source="arXiv:1406.2661, eq. 1",
         bad_at={"vanishing gradient", "unstable training"},
-        known_as=("saturating GAN generator", "saturating generator", "minimax GAN generator"),
+        known_as=("saturating GAN", "saturating GAN generator", "saturating generator", "minimax GAN generator"),
         elsewhere={"torchgan": "minimax_generator_loss(nonsaturating=False): the same"},
     )
 )

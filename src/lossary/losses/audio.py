@@ -14,7 +14,7 @@ __all__ = [
     "log_stft_magnitude_loss", "multi_resolution_stft_loss", "si_sdr_loss", "snr_loss", "spectral_convergence_loss",
 ]  # fmt: skip
 
-Resolution = tuple[int, int, int]
+Resolution = tuple[PositiveInt, PositiveInt, PositiveInt]
 """Size of the FFT, distance between frames, length of the window."""
 
 _RESOLUTIONS: tuple[Resolution, ...] = ((1024, 120, 600), (2048, 240, 1200), (512, 50, 240))
@@ -293,10 +293,10 @@ def multi_resolution_stft_loss(
     >>> round(multi_resolution_stft_loss(0.5 * signal, signal, resolutions=resolutions, eps=1e-12).item(), 3)
     1.193
     """
-    if not resolutions or any(len(r) != 3 or min(r) < 1 for r in resolutions):
+    if any(len(resolution) != 3 for resolution in resolutions):
         raise LossInputError(
-            "multi_resolution_stft_loss: `resolutions` must be triples (n_fft, hop_length, win_length), each at least "
-            f"1, got {resolutions!r}."
+            "multi_resolution_stft_loss: `resolutions` must be triples (n_fft, hop_length, win_length), "
+            f"got {resolutions!r}."
         )
     total: Tensor | float = 0.0
     for resolution in resolutions:

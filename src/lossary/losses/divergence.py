@@ -151,8 +151,8 @@ class JensenShannonLoss(PairLoss, of=jensen_shannon_loss):
         known_as=("Sinkhorn divergence", "Sinkhorn", "debiased entropic optimal transport", "Sinkhorn loss"),
         elsewhere={
             "geomloss": 'SamplesLoss("sinkhorn", p, blur): the same up to its own stopping rule (scaling)',
-            "POT": "empirical_sinkhorn_divergence: only the transport part, without the entropic one, of the square, not"
-                   " its half; cut off at 0",
+            "POT": "empirical_sinkhorn_divergence: only the transport part, without the entropic one, of the square and"
+                   " not its half; cut off at 0",
         },
     )
 )  # fmt: skip
@@ -238,7 +238,7 @@ def mmd_loss(
     target: Tensor,
     *,
     kernel: Literal["gaussian", "laplacian"] = "gaussian",
-    bandwidths: tuple[float, ...] = (1.0,),
+    bandwidths: tuple[Positive, ...] = (1.0,),
     unbiased: bool = False,
     **how: Unpack[Reduce],
 ) -> Tensor:
@@ -260,8 +260,6 @@ def mmd_loss(
     >>> mmd_loss(torch.zeros(1, 2), torch.ones(1, 2))  # 2 - 2 exp(-2 / 2)
     tensor(1.2642)
     """
-    if not bandwidths or not all(bandwidth > 0 for bandwidth in bandwidths):
-        raise LossInputError(f"mmd_loss: `bandwidths` must be one or more numbers above 0, got {bandwidths!r}.")
 
     def mean(x: Tensor, y: Tensor) -> Tensor:
         return _kernel(x, y, kernel, bandwidths).mean((-2, -1))
@@ -280,7 +278,7 @@ class MMDLoss(PairLoss, of=mmd_loss):
     """Module form of :func:`mmd_loss`."""
 
     kernel: Literal["gaussian", "laplacian"] = "gaussian"
-    bandwidths: tuple[float, ...] = (1.0,)
+    bandwidths: tuple[Positive, ...] = (1.0,)
     unbiased: bool = False
 
 

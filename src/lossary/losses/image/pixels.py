@@ -142,7 +142,7 @@ def ms_ssim_loss(
     sigma: Positive = 1.5,
     k1: Positive = 0.01,
     k2: Positive = 0.03,
-    scale_weights: tuple[float, ...] = _SCALE_WEIGHTS,
+    scale_weights: tuple[Positive, ...] = _SCALE_WEIGHTS,
     **how: Unpack[Reduce],
 ) -> Tensor:
     """One less the structural similarity over several scales, each half the size of the one before.
@@ -169,8 +169,6 @@ def ms_ssim_loss(
     >>> round(ms_ssim_loss(image, 0.5 * image).item(), 4)  # 1 - 0.8**0.1333: only the brightness differs
     0.0293
     """
-    if not scale_weights or min(scale_weights) <= 0:
-        raise LossInputError(f"ms_ssim_loss: `scale_weights` must be numbers above 0, got {scale_weights!r}.")
     _check_size("ms_ssim_loss", prediction, window_size * 2 ** (len(scale_weights) - 1))
     window = _gaussian(window_size, sigma, prediction)
     pool = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[prediction.ndim - 3]
@@ -193,7 +191,7 @@ class MSSSIMLoss(PairLoss, of=ms_ssim_loss):
     sigma: Positive = 1.5
     k1: Positive = 0.01
     k2: Positive = 0.03
-    scale_weights: tuple[float, ...] = _SCALE_WEIGHTS
+    scale_weights: tuple[Positive, ...] = _SCALE_WEIGHTS
 
 
 @loss(
@@ -222,7 +220,7 @@ def ms_ssim_l1_loss(
     *,
     alpha: Fraction = 0.84,
     data_range: Positive = 1.0,
-    scale_weights: tuple[float, ...] = _SCALE_WEIGHTS,
+    scale_weights: tuple[Positive, ...] = _SCALE_WEIGHTS,
     **how: Unpack[Reduce],
 ) -> Tensor:
     """Mean of :func:`ms_ssim_loss`, which keeps contrast, and the absolute error, which keeps colour and brightness.
@@ -254,7 +252,7 @@ class MSSSIML1Loss(PairLoss, of=ms_ssim_l1_loss):
 
     alpha: Fraction = 0.84
     data_range: Positive = 1.0
-    scale_weights: tuple[float, ...] = _SCALE_WEIGHTS
+    scale_weights: tuple[Positive, ...] = _SCALE_WEIGHTS
 
 
 @loss(

@@ -261,8 +261,9 @@ def asymmetric_loss(
     tensor([0.3466, 0.0245])
     """
     missed = -F.logsigmoid(logits)
-    # -log(1 - p_m) = -log min(1, (1 - p) + m): in logarithms, exact also where 1 - p is too small for a float.
-    raised = -torch.logaddexp(F.logsigmoid(-logits), torch.full_like(logits, margin).log()).clamp(max=0.0)
+    # -log((1 - p) + m) in logarithms, exact also where 1 - p is too small for a float. Where it is below 0, p is below m,
+    # and the loss fades to nothing.
+    raised = -torch.logaddexp(F.logsigmoid(-logits), torch.full_like(logits, margin).log())
     present = _fading(missed, gamma_positive) * missed
     absent = _fading(raised, gamma_negative) * raised
     return reduce(target * present + (1.0 - target) * absent, **how)
@@ -349,7 +350,7 @@ class AsymmetricSingleLabelLoss(PairLoss, of=asymmetric_single_label_loss):
 
 
 def _fading(nll: Tensor, gamma: float) -> Tensor:
-    """(1 - p)^gamma of p = exp(-nll). Where p is 1 it is 0 with a gradient of 0, also for gamma below 1."""
+    """(1 - p)^gamma of p = exp(-nll). Where p is 1 or more it is 0 with a gradient of 0, also for gamma below 1."""
     rest = -torch.expm1(-nll)
     certain = rest <= 0
     return torch.where(certain, 0.0, torch.where(certain, 1.0, rest).pow(gamma))

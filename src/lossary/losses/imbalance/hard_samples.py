@@ -86,9 +86,8 @@ def ohem_cross_entropy_loss(
     if mask is not None:
         counted = counted & mask
     safe = torch.where(counted, target, 0)
-    nll = F.cross_entropy(
-        torch.where(counted.unsqueeze(min(1, target.ndim)), logits, 0.0), safe, reduction="none"
-    ).flatten()
+    scores = torch.where(counted.unsqueeze(min(1, target.ndim)), logits, 0.0)
+    nll = F.cross_entropy(scores, safe, reduction="none").flatten()
     weight = counted.to(nll.dtype) if class_weight is None else torch.where(counted, class_weight[safe], 0.0)
     hardness = torch.where(counted.flatten(), nll.detach(), -1.0)
     order = hardness.argsort(descending=True, stable=True)
