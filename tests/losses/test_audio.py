@@ -109,7 +109,7 @@ def test_a_window_fits_its_fft():
 
 @pytest.mark.parametrize("resolutions", [(), ((64, 16),), ((64, 0, 64),), ((64, 1.5, 64),)])
 def test_resolutions_are_triples(resolutions):
-    with pytest.raises(LossInputError, match="`resolutions` must be (triples|a tuple)"):
+    with pytest.raises(LossInputError, match=r"`resolutions` must be (triples|a tuple)"):
         lossary.multi_resolution_stft_loss(tone(), tone(), resolutions=resolutions)
 
 
