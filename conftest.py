@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+collect_ignore_glob = ["tests/oracles/record*.py", "tests/typing/*.py"]  # scripts, which have no examples to run
+
 torch.set_num_threads(1)  # the workers share the cores
 
 

@@ -29,4 +29,5 @@ def main(families: list[str]) -> None:
             subprocess.run(["bash", "-ec", lines], check=True, cwd=HERE.parents[1])
 
 
-main(sys.argv[1:])
+if __name__ == "__main__":
+    main(sys.argv[1:])

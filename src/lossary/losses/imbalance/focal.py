@@ -261,8 +261,8 @@ def asymmetric_loss(
     tensor([0.3466, 0.0245])
     """
     missed = -F.logsigmoid(logits)
-    # -log((1 - p) + m) in logarithms, exact also where 1 - p is too small for a float. Where it is below 0, p is below m,
-    # and the loss fades to nothing.
+    # -log((1 - p) + m) in logarithms, exact also where 1 - p is too small for a float. It is below 0 where p is below m,
+    # and fades to nothing there.
     raised = -torch.logaddexp(F.logsigmoid(-logits), torch.full_like(logits, margin).log())
     present = _fading(missed, gamma_positive) * missed
     absent = _fading(raised, gamma_negative) * raised

@@ -326,11 +326,10 @@ def seesaw_loss(
     tensor(0.2231)
     """
     common = counts.clamp(min=1.0).log()
-    axis = min(1, target.ndim)
-    # An ignored sample may have NaN for probabilities.
-    likely = torch.where((target != ignore_index).unsqueeze(axis), probs.detach(), 1.0)
+    likely = probs.detach()
 
     def values_of(logits: Tensor, target: Tensor) -> Tensor:
+        axis = min(1, target.ndim)
         own = likely.gather(axis, target.unsqueeze(axis)).clamp(min=eps)
         mitigation = (_per_class(common, logits, axis) - common[target].unsqueeze(axis)).clamp(max=0.0)
         compensation = (likely / own).clamp(min=1.0).log()
