@@ -21,16 +21,15 @@ from .reduction import REDUCE_OPTIONS, REDUCTIONS, align, fill_masked
 F = TypeVar("F", bound=Callable[..., Tensor])
 
 _HALF = (torch.float16, torch.bfloat16)
-_TORCH_NAMES = {
-    "weight": "`class_weight` (one per class) or `sample_weight` (one per value)",
-    "size_average": "`reduction`",
-    "reduce": "`reduction`",
-    "input": "the first tensor, by position",
-    "alpha": "`class_weight`",
-    "ignore_label": "`ignore_index`",
-    "smoothing": "`label_smoothing`",
+_ELSEWHERE = {
+    "weight": ("class_weight", "sample_weight"),
+    "size_average": ("reduction",),
+    "reduce": ("reduction",),
+    "alpha": ("class_weight",),
+    "ignore_label": ("ignore_index",),
+    "smoothing": ("label_smoothing",),
 }
-"""What users of other libraries write, and what serves here where the loss has it."""
+"""What users of other libraries write, and the options that may do here what it does there."""
 
 
 @dataclass(eq=False)
@@ -77,8 +76,9 @@ class Definition:
         near = difflib.get_close_matches(name, known, n=1)
         if near:
             return f"`{name}` is not an option; did you mean `{near[0]}`?"
-        if name in _TORCH_NAMES:
-            return f"`{name}` is not an option; what it does elsewhere is done here by {_TORCH_NAMES[name]}."
+        here = [f"`{option}`" for option in _ELSEWHERE.get(name, ()) if option in self.options]
+        if here:
+            return f"`{name}` is not an option; what it does elsewhere is done here by {' or '.join(here)}."
         return f"`{name}` is not an option; it has {', '.join(known)}."
 
     def prepare(self, tensors: Sequence[Tensor], options: dict[str, Any]) -> list[Tensor]:

@@ -168,7 +168,10 @@ def _log_tempered_softmax(logits: Tensor, t: float, axis: int) -> Tensor:
         good_at={"label noise"},
         bad_at={"vanishing gradient", "many classes", "calibrated probabilities"},
         known_as=("GCE", "generalized cross-entropy", "Lq loss"),
-        elsewhere={"keras": "CategoricalGeneralizedCrossEntropy; q 0.5 by default, takes probabilities and clips them"},
+        elsewhere={
+            "keras": "CategoricalGeneralizedCrossEntropy; q 0.5 by default, takes class indices, for all its name, and"
+            " probabilities; its gradient is NaN where one is 0",
+        },
     )
 )  # fmt: skip
 def generalized_cross_entropy_loss(

@@ -352,7 +352,7 @@ def _times_listed(target: Tensor) -> Tensor:
         bad_at={"calibrated probabilities", "label noise"},
         known_as=("sparsemax",),
         elsewhere={
-            "entmax": "SparsemaxLoss; its mean divides by the number of targets that are not ignored",
+            "entmax": "SparsemaxLoss; fails on targets of -100, its own ignore_index, as of any negative one",
             "optax": "multiclass_sparsemax_loss; sparsemax_loss is the binary form, of one score and a label 0 or 1",
             "TensorFlow Addons": "sparsemax_loss; takes the sparsemax as a second argument",
         },

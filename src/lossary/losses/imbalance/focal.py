@@ -167,7 +167,8 @@ class Poly1SigmoidFocalLoss(PairLoss, of=poly1_sigmoid_focal_loss):
             "segmentation-models-pytorch": "softmax_focal_loss_with_logits is this; FocalLoss('multiclass') is the mean"
             " of one sigmoid focal loss per class",
             "pytorch-toolbelt": "CrossEntropyFocalLoss; fades by the softmax what is a sum of binary cross-entropies",
-            "catalyst": "FocalLossMultiClass; the sum of one sigmoid focal loss per class, with alpha 0.25",
+            "catalyst": "FocalLossMultiClass; the sum of one sigmoid focal loss per class, with alpha 0.25; of images it"
+            " pairs logits with the wrong pixels",
         },
     )
 )  # fmt: skip
@@ -261,8 +262,8 @@ def asymmetric_loss(
     tensor([0.3466, 0.0245])
     """
     missed = -F.logsigmoid(logits)
-    # -log((1 - p) + m) in logarithms, exact also where 1 - p is too small for a float. It is below 0 where p is below m,
-    # and fades to nothing there.
+    # -log((1 - p) + m) in logarithms, exact also where 1 - p is too small for a float. Where p is below m, it is below
+    # 0 and fades to nothing.
     raised = -torch.logaddexp(F.logsigmoid(-logits), torch.full_like(logits, margin).log())
     present = _fading(missed, gamma_positive) * missed
     absent = _fading(raised, gamma_negative) * raised

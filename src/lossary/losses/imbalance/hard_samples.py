@@ -36,7 +36,7 @@ __all__ = ["OHEMCrossEntropyLoss", "ohem_cross_entropy_loss"]
                 When("convex", "threshold is None and class_weight is None")},
         formula=r"\frac{\sum_{i \in H} w_{y_i} \ell_i}{\sum_{i \in H} w_{y_i}},\quad \ell_i = -\log p_{i, y_i},\quad"
                 r" H = \text{the share } \rho \text{ of largest } \ell_i \text{, and all with } p_{i, y_i} < t",
-        source="arXiv:1604.03540, section 4; with the threshold, arXiv:1605.06885, section 4",
+        source="arXiv:1604.03540, section 4; with a threshold, arXiv:1605.06885",
         settings=[{"fraction": 0.7}, {"threshold": 0.5, "fraction": 0.9},
                   {"class_weight": torch.tensor([0.5, 1.0, 2.0])}],
         samples="interacting",
