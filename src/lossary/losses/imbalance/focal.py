@@ -167,8 +167,8 @@ class Poly1SigmoidFocalLoss(PairLoss, of=poly1_sigmoid_focal_loss):
             "segmentation-models-pytorch": "softmax_focal_loss_with_logits is this; FocalLoss('multiclass') is the mean"
             " of one sigmoid focal loss per class",
             "pytorch-toolbelt": "CrossEntropyFocalLoss; fades by the softmax what is a sum of binary cross-entropies",
-            "catalyst": "FocalLossMultiClass; the sum of one sigmoid focal loss per class, with alpha 0.25; of images it"
-            " pairs logits with the wrong pixels",
+            "catalyst": "FocalLossMultiClass; the sum of one sigmoid focal loss per class, with alpha 0.25; of images"
+            " it pairs logits with the wrong pixels",
         },
     )
 )  # fmt: skip
