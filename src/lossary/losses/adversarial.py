@@ -388,8 +388,8 @@ class WassersteinGeneratorLoss(SingleLoss, of=wasserstein_generator_loss):
         bad_at={"speed", "memory"},
         known_as=("WGAN-GP", "gradient penalty", "Gradient penalty (WGAN-GP)", "WGAN-LP"),
         elsewhere={
-            "catalyst": "GradientPenaltyLoss: of the critic, drawing the interpolates itself; without its factor",
-            "basicsr": "gradient_penalty_loss: the same, drawing the interpolates itself",
+            "catalyst": "GradientPenaltyLoss: the same, drawing the points itself",
+            "basicsr": "gradient_penalty_loss: the norm over the channels of each pixel, not over the whole sample",
             "torchgan": "WassersteinGradientPenalty: one norm over the whole batch, not one for each sample",
         },
     )

@@ -70,9 +70,8 @@ def cox_partial_likelihood_loss(
     >>> cox_partial_likelihood_loss(torch.zeros(3), torch.tensor([1.0, 2.0, 3.0]), torch.ones(3), reduction="sum")
     tensor(1.7918)
     """
-    if mask is not None:
+    if mask is not None:  # a masked event comes as 0, that is censored; at no risk it is in no sum either
         log_hazard = torch.where(mask, log_hazard, torch.finfo(log_hazard.dtype).min)
-        event = torch.where(mask, event, 0.0)
     at_risk = log_sum_at_least(log_hazard, time)
     values = torch.where(event > 0, at_risk - log_hazard, 0.0)
     if ties == "efron":
