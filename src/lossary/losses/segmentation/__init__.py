@@ -4,16 +4,8 @@ Regions are ``(n, c, *d)``: one mask per sample and class, so that a pixel may b
 by the index of a class become masks by ``one_hot(target, c).movedim(-1, 1)``.
 """
 
-from . import compounds, distances, lovasz, regions, skeletons
 from .compounds import *
 from .distances import *
 from .lovasz import *
 from .regions import *
 from .skeletons import *
-
-__all__: list[str] = []
-__all__ += compounds.__all__
-__all__ += distances.__all__
-__all__ += lovasz.__all__
-__all__ += regions.__all__
-__all__ += skeletons.__all__
