@@ -4,8 +4,28 @@ Every loss is here twice, as a function and as a module: :func:`lossary.huber_lo
 :func:`find` and :func:`get` look losses up, :func:`compare` says which did best on some data.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .catalogue import find as find
 from .catalogue import get as get
-from .comparison import compare as compare
 from .losses import *
 from .version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from .comparison import compare as compare
+
+_TOOLS = {"compare": "comparison"}
+"""The tools and their packages, imported at first use: who takes a loss from here pays for no more than losses."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _TOOLS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    tool = getattr(import_module(f"{__name__}.{_TOOLS[name]}"), name)
+    globals()[name] = tool
+    return tool
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_TOOLS})

@@ -72,6 +72,8 @@ def test_masked_sum_and_fill():
         (["n", "c", "*d"], ["n", "*d"], (2, 3, 4, 5), (2, 4, 5)),  # classes are missing in the mask, in the middle
         (["*n", "4"], ["*n"], (2, 3, 4), (2, 3)),  # box corners, at the end
         (["n", "d"], ["n"], (2, 6), (2,)),
+        (["n", "*d", "2"], ["n"], (2, 3, 4, 2), (2,)),  # as many as the star stands for
+        (["n"], ["n", "t"], (2,), (2, 3)),  # the mask is finer: what has no part left is filled
     ],
 )
 def test_fill_goes_across_missing_dimensions(shape, at, size, mask):
@@ -79,3 +81,9 @@ def test_fill_goes_across_missing_dimensions(shape, at, size, mask):
     kept[0] = True
     filled = fill_masked(torch.ones(size), kept, shape=shape, at=at, neutral=9.0)
     assert (filled[0] == 1).all() and (filled[1] == 9).all()
+
+
+def test_a_finer_mask_keeps_what_has_a_part_left():
+    kept = torch.tensor([[False, True], [False, False]])
+    filled = fill_masked(torch.ones(2), kept, shape=["n"], at=["n", "t"], neutral=9.0)
+    assert filled.tolist() == [1.0, 9.0]

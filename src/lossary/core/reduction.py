@@ -101,14 +101,20 @@ def align(part: Tensor, values: Tensor, name: str) -> Tensor:
 def fill_masked(tensor: Tensor, mask: Tensor, *, shape: Sequence[str], at: Sequence[str], neutral: float) -> Tensor:
     """Put ``neutral`` where ``mask`` (of pattern ``at``) is False, so that no masked NaN reaches value or gradient.
 
-    ``shape`` is the pattern of ``tensor``. Dimensions that it has and the mask lacks are filled across.
+    ``shape`` is the pattern of ``tensor``. Dimensions that it has and the mask lacks are filled across; of those that
+    the mask has beyond it, any that is True keeps an element.
     """
     if not set(shape) & set(at):
         return tensor
-    star = next((i for i, name in enumerate(shape) if name.startswith("*")), len(shape))
-    missing = [i for i, name in enumerate(shape) if name not in at]
-    for i in (i for i in missing if i < star):
-        mask = mask.unsqueeze(i)
-    for i in (i for i in reversed(missing) if i > star):
-        mask = mask.unsqueeze(i - len(shape))
+    finer = [i for i, name in enumerate(_each(at, mask.ndim)) if name not in shape]
+    if finer:
+        mask = mask.sum(finer) > 0
+    for i, name in enumerate(_each(shape, tensor.ndim)):
+        if name not in at:
+            mask = mask.unsqueeze(i)
     return torch.where(mask, tensor, torch.as_tensor(neutral, dtype=tensor.dtype, device=tensor.device))
+
+
+def _each(pattern: Sequence[str], ndim: int) -> list[str]:
+    """The name of each of ``ndim`` dimensions: a starred one stands for as many as are left."""
+    return [part for name in pattern for part in [name] * (ndim - len(pattern) + 1 if name.startswith("*") else 1)]

@@ -4,8 +4,6 @@ A discriminator gives each sample a score, here always before any sigmoid: a log
 own. Real and generated samples are given in equal number; scores may be of patches, ``(n, *d)``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

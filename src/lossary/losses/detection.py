@@ -5,8 +5,6 @@ sizes through ``exp`` or ``softplus``. Nothing is divided by an area plus a smal
 unit of the coordinates; where a box or a pair has no extent, the quotient has the value that the docstring says.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

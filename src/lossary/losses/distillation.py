@@ -1,7 +1,5 @@
 """Losses that teach a model by the outputs of another."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from typing_extensions import Unpack

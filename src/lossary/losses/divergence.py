@@ -1,7 +1,5 @@
 """Losses between two distributions: of class probabilities, or of clouds of points."""
 
-from __future__ import annotations
-
 import math
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Losses of language models: over vocabularies so large that their logits should not be stored."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Annotated, Any
 

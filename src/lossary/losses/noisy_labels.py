@@ -1,7 +1,5 @@
 """Losses for labels of which some are wrong: a sample far from its label pulls less, or not at all."""
 
-from __future__ import annotations
-
 import math
 from typing import Annotated
 

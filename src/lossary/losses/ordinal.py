@@ -3,8 +3,6 @@
 The logits are of the thresholds between neighbouring classes, one fewer than there are classes.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 

@@ -4,8 +4,6 @@ The functions take one number per sequence, so they serve any model; :func:`loss
 numbers from the logits of a language model.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F

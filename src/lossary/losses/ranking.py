@@ -4,8 +4,6 @@ Lists are ``(n, l)``: ``n`` lists of up to ``l`` items; ``mask`` is False at the
 The order of the items in a list does not matter, except where a docstring says so.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Losses for policies and values that learn from rewards."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import torch

@@ -1,7 +1,5 @@
 """Losses between sequences whose alignment is not known."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Losses for the time until an event, which for some has not been seen to come."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import torch

@@ -1,7 +1,5 @@
 """Losses that weigh the losses of several tasks by a learned uncertainty."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from typing_extensions import Unpack

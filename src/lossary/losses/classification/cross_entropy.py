@@ -1,7 +1,5 @@
 """Cross-entropies: what the log-likelihood says of a class, a label, or several labels."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import torch

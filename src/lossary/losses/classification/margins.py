@@ -1,7 +1,5 @@
 """Losses that ask the right score to lead by a margin, and are silent once it does."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 

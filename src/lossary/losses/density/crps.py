@@ -4,8 +4,6 @@ It is the integral of the squared difference between the predicted distribution 
 absolute error of a distribution, in units of the target, and equal to it where the distribution is a point.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """Differences of log-gamma functions, which floating point loses where the argument is large."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -5,8 +5,6 @@ itself. The deviance is twice what the likelihood lacks to that of a perfect pre
 what some call half-deviance, and its gradient is that of the negative log-likelihood.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """Likelihoods of a real target: a location and a scale for each value."""
 
-from __future__ import annotations
-
 import math
 
 import torch

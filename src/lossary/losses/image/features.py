@@ -1,9 +1,8 @@
 """Losses of what a network sees in images, or in anything else."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -189,7 +188,7 @@ class PerceptualLoss(nn.Module):
         self.losses = nn.ModuleList([losses] if isinstance(losses, nn.Module) else losses)
         self.layer_weights = None if layer_weights is None else tuple(layer_weights)
 
-    def train(self, mode: bool = True) -> PerceptualLoss:
+    def train(self, mode: bool = True) -> Self:
         """Leaves the extractor in evaluation mode."""
         super().train(mode)
         self.extractor.eval()

@@ -1,7 +1,5 @@
 """Losses of the pixels of images."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

@@ -1,7 +1,5 @@
 """Cross-entropies that fade where a sample is already clear, so that many easy ones do not drown a few hard ones."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import torch

@@ -1,7 +1,5 @@
 """Losses of the hardest samples of a batch alone."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import torch

@@ -1,7 +1,5 @@
 """Losses that know how common each class is, and make up for it."""
 
-from __future__ import annotations
-
 import math
 from typing import Annotated
 

@@ -3,8 +3,6 @@
 All similarities of a batch of n are one n by n matrix, and nothing larger is built.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F

@@ -1,7 +1,5 @@
 """Losses of given pairs and triplets: what is compared with what is said by the caller."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """Losses against one learned vector per class: its prototype, also called its proxy, centre or weight vector."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Annotated, Any, Literal

@@ -4,8 +4,6 @@ A zero vector has no direction and equal vectors have no line between them. Ther
 gradient, which is finite and is one of the subgradients.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Literal
 

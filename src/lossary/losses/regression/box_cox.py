@@ -1,7 +1,5 @@
 """The power transform of Box and Cox, without its removable singularity at a power of 0."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

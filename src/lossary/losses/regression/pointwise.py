@@ -1,7 +1,5 @@
 """Losses that look at one error at a time, of any sign and size, and at directions of vectors."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """Losses that weigh errors of one sign more: their minimisers are quantiles and expectiles."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import torch

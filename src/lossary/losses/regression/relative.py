@@ -1,7 +1,5 @@
 """Losses that measure an error against the size of what it is an error of."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from typing_extensions import Unpack

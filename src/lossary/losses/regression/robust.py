@@ -1,8 +1,6 @@
 """Losses that bound the pull of a far error or let it fade, so that outliers hardly count; and the wing, which raises
 the pull of near ones."""
 
-from __future__ import annotations
-
 import math
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Roots of a mean over the whole batch: one value, in units of the target (or of its logarithm)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from typing_extensions import Unpack

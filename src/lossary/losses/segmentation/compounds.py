@@ -1,7 +1,5 @@
 """Overlap and pixel-wise losses added up: the one for small regions, the other for a gradient at every pixel."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from typing_extensions import Unpack

@@ -1,7 +1,5 @@
 """Losses that weigh an error by its distance from the boundary, and the distance maps they need."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from typing_extensions import Unpack

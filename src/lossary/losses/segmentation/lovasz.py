@@ -1,7 +1,5 @@
 """Convex surrogates of the Jaccard index: its Lovász extension at the errors of the pixels."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import torch

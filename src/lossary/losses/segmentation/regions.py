@@ -1,7 +1,5 @@
 """Losses of the overlap of regions: what is hit, what is predicted in excess, what is missed."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import torch

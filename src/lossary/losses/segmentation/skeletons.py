@@ -1,7 +1,5 @@
 """Losses of the centre lines of thin structures: vessels, roads, neurons."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

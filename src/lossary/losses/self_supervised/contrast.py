@@ -3,8 +3,6 @@
 All similarities of a batch of n are one n by n matrix, and nothing larger is built.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Literal
 

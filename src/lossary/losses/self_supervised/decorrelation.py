@@ -1,7 +1,5 @@
 """Losses that keep the features of a batch varied and different, and so need no negatives."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F

@@ -1,7 +1,5 @@
 """Losses that predict from one view of a sample what is made of another, which is held constant."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
