@@ -1,7 +1,8 @@
 """Everything about a loss function, for PyTorch.
 
 Every loss is here twice, as a function and as a module: :func:`lossary.huber_loss`, :class:`lossary.HuberLoss`.
-:func:`find` and :func:`get` look losses up, :func:`compare` says which did best on some data.
+:func:`find` and :func:`get` look losses up, :func:`check` says whether any loss keeps its word, and :func:`compare`
+which did best on some data.
 """
 
 from importlib import import_module
@@ -13,9 +14,10 @@ from .losses import *
 from .version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from .checks import check as check
     from .comparison import compare as compare
 
-_TOOLS = {"compare": "comparison"}
+_TOOLS = {"check": "checks", "compare": "comparison"}
 """The tools and their packages, imported at first use: who takes a loss from here pays for no more than losses."""
 
 

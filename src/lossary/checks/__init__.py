@@ -1,12 +1,18 @@
-"""Does a loss keep its word? The laws that bind every loss, and the claims on its card."""
+"""Does a loss keep its word? The laws that bind every loss, and the claims that it makes.
 
+:func:`lossary.check` examines any callable: :mod:`.inference` and :mod:`.assumptions` complete what was told,
+:mod:`.sampling` draws, each module ``on_...`` asks questions, :mod:`.trial` puts them and makes counterexamples small,
+:mod:`.run` reports. :mod:`.laws` and :mod:`.claims` hold the catalogue to its cards.
+"""
+
+from . import on_values as on_values  # importing a module of checks enters them
 from .cases import SIZES, Case, cases
 from .claims import CLAIMS
 from .laws import LAWS
-from .run import CheckReport, check_definition
+from .run import CheckFinding, CheckReport, check
 from .search import Counterexample, applies, counterexample
 
 __all__ = [
-    "CLAIMS", "LAWS", "SIZES", "Case", "CheckReport", "Counterexample", "applies", "cases", "check_definition",
+    "CLAIMS", "LAWS", "SIZES", "Case", "CheckFinding", "CheckReport", "Counterexample", "applies", "cases", "check",
     "counterexample",
 ]  # fmt: skip

@@ -1,53 +1,187 @@
-"""Run the laws and the claims of one loss and say what was found."""
+"""Put a loss to all checks that its claims call for, and report what was found, the root cause first."""
 
 from __future__ import annotations
 
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from lossary.core import Definition, Finding, Result
+import torch
+from torch import Tensor
 
-from .cases import Case, cases
-from .laws import LAWS
-from .search import counterexample
+from lossary.core import Domain, Finding, LossInputError, Result
+
+from .assumptions import assumed
+from .contract import contract
+from .examination import CHECKS, Check, Subject
+from .inference import infer
+from .sampling import Drawing, Sampler
+from .snippets import snippet
+from .subject import Callee
+from .trial import Outcome, try_check
+
+_SECONDS, _THOROUGH_SECONDS = 10.0, 60.0
+_AT_LEAST = 1.0
+"""Seconds that any one check may take, however little is left."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckFinding(Finding):
+    """What one check found: "refuted", "survived" or "not applicable"."""
+
+    claim: str
+    counterexample: str | None = None
+    """Code that shows it, ready to paste."""
+    cause: str | None = None
+    """What usually causes it."""
+    echo_of: str | None = None
+    """The finding that explains this one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckReport(Result):
-    """What held of one loss, and what did not."""
+    """What held of one loss, and what did not; what was refuted comes first, root causes before their echoes."""
 
     loss: str
-    findings: tuple[Finding, ...]
+    findings: tuple[CheckFinding, ...]
+    taken_for: tuple[str, ...]
+    """What each argument was taken for where that was inferred, and why."""
+    assumed: Mapping[str, str]
+    """Claims that were not told, and why they are assumed."""
+    seed: int
+    seconds: float
 
     @property
     def holds(self) -> bool:
         """Whether nothing was refuted."""
-        return all(finding.verdict != "refuted" for finding in self.findings)
+        return not self.refuted
+
+    @property
+    def refuted(self) -> tuple[CheckFinding, ...]:
+        return tuple(finding for finding in self.findings if finding.verdict == "refuted")
 
 
-def check_definition(definition: Definition, *, draws: int = 100) -> CheckReport:
-    """Put a catalogued loss to every law and to the claims of its card, under all settings of its card."""
-    findings: list[Finding] = []
-    for case in cases(definition):
-        findings += [_law(case, name) for name in LAWS]
-        for claim in sorted(definition.card.claims_under(case.hyperparameters)):
-            found = counterexample(case, claim, draws=draws)
-            if found is None:
-                evidence: dict[str, Any] = {"draws": draws}
-                verdict, reason = "survived", f"survived {draws} draws, the edges and the climbs"
-            else:
-                evidence = {"inputs": [t.tolist() for t in found.inputs], "violation": found.violation}
-                verdict, reason = "refuted", f"{found.origin} violates it by {found.violation:.3g}"
-            findings.append(Finding(subject=f"{case}: {claim}", verdict=verdict, evidence=evidence, reason=reason))
-    return CheckReport(loss=definition.name, findings=tuple(findings))
+def check(
+    loss: Callable[..., Any],
+    *,
+    inputs: Sequence[Domain] | None = None,
+    example: Drawing | Sequence[Any] | None = None,
+    perfect: Drawing | Sequence[Any] | None = None,
+    task: str | None = None,
+    claims: Set[str] | Mapping[str, Any] | None = None,
+    params: Mapping[str, Sequence[Any]] | None = None,
+    sizes: Mapping[str, tuple[int, ...]] | None = None,
+    seed: int = 0,
+    thorough: bool = False,
+    ranks: int | None = None,
+    seconds: float | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> CheckReport:
+    """Check whether a loss keeps its word.
+
+    A draw can refute, never prove: what is not refuted has survived so many draws and edges.
+    """
+    started = time.monotonic()
+    limit = seconds if seconds is not None else _THOROUGH_SECONDS if thorough else _SECONDS
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        subject, taken_for = _subject(loss, inputs, example, perfect, task, claims, params, sizes, seed)
+        subject.thorough, subject.ranks = thorough, ranks
+        asked = [c for c in CHECKS.values() if c.always or c.claim in subject.contract]
+        outcomes = []
+        for done, one in enumerate(asked):
+            if progress is not None:
+                progress(done, len(asked), one.claim)
+            left = limit - (time.monotonic() - started)
+            outcomes.append(try_check(subject, one, seconds=max(_AT_LEAST, left / 2)))
+    return CheckReport(
+        loss=subject.callee.name,
+        findings=_ranked(subject, outcomes),
+        taken_for=taken_for,
+        assumed=subject.contract.assumed,
+        seed=seed,
+        seconds=round(time.monotonic() - started, 3),
+    )
 
 
-def _law(case: Case, name: str) -> Finding:
-    try:
-        reason = LAWS[name](case)
-    except Exception as error:  # whatever a loss raises under a law is the finding
-        return Finding(
-            subject=f"{case}: {name}", verdict="refuted", evidence={}, reason=f"{type(error).__name__}: {error}"
+def _subject(
+    loss: Callable[..., Any],
+    inputs: Sequence[Domain] | None,
+    example: Drawing | Sequence[Any] | None,
+    perfect: Drawing | Sequence[Any] | None,
+    task: str | None,
+    claims: Set[str] | Mapping[str, Any] | None,
+    params: Mapping[str, Sequence[Any]] | None,
+    sizes: Mapping[str, tuple[int, ...]] | None,
+    seed: int,
+) -> tuple[Subject, tuple[str, ...]]:
+    """Everything known of the loss, from what was told and what that implies."""
+    if inputs is None and example is None:
+        raise LossInputError("check: `inputs` or `example` must say what the loss takes, got neither.")
+    told = contract(claims, {}) if claims is not None else None
+    for name, values in (params or {}).items():
+        if isinstance(values, str) or not isinstance(values, Sequence) or not values:
+            raise LossInputError(f"check: `params` must give a range or values for {name!r}, got {values!r}.")
+    taken_for: tuple[str, ...] = ()
+    if inputs is not None:
+        domains: list[Domain | None] = list(inputs)
+        callee = Callee.of(loss, Sampler(domains, sizes=sizes).draw().to(torch.float32).tensors)
+    else:
+        assert example is not None
+        draws = [_drawn(example, k) for k in range(8 if callable(example) else 1)]
+        callee = Callee.of(loss, draws[0])
+        places = {claim: told.position(claim) for claim in ("mask", "sample_weight")} if told else {}
+        roles = {at: claim for claim, at in places.items() if isinstance(at, int)}
+        found = infer(draws, callee.arguments, roles)
+        domains, taken_for = [domain for domain, _ in found], tuple(reason for _, reason in found)
+    sampler = Sampler(domains, example=example, perfect=perfect, sizes=sizes)
+    kept = told if told is not None else contract(None, assumed(callee, domains, task))
+    return Subject(callee, sampler, kept, {n: tuple(v) for n, v in (params or {}).items()}, seed), taken_for
+
+
+def _drawn(example: Drawing | Sequence[Any], seed: int) -> list[Any]:
+    drawn = example(torch.Generator().manual_seed(seed)) if callable(example) else example
+    return [drawn] if isinstance(drawn, Tensor) else list(drawn)
+
+
+def _ranked(subject: Subject, outcomes: Sequence[Outcome]) -> tuple[CheckFinding, ...]:
+    """Findings in the order to read them: root causes, their echoes, what survived, what could not be asked."""
+    refuted = {outcome.check.claim for outcome in outcomes if outcome.violation is not None}
+    findings = [_finding(subject, outcome, refuted) for outcome in outcomes]
+    order = {"refuted": 0, "survived": 2, "not applicable": 3}
+    return tuple(sorted(findings, key=lambda f: order[f.verdict] + (f.echo_of is not None)))
+
+
+def _finding(subject: Subject, outcome: Outcome, refuted: Set[str]) -> CheckFinding:
+    one: Check = outcome.check
+    evidence: dict[str, Any] = {"draws": outcome.draws, "edges": outcome.edges, "seed": subject.seed}
+    if outcome.violation is not None and outcome.inputs is not None:
+        evidence |= {
+            "found": _plain(outcome.violation.found), "wanted": outcome.violation.wanted, "at": outcome.inputs.origin
+        }  # fmt: skip
+        words = outcome.violation.words or f"found {_plain(outcome.violation.found)}, wanted {outcome.violation.wanted}"
+        root = next((claim for claim in one.echoes if claim in refuted and claim != one.claim), None)
+        return CheckFinding(
+            subject=one.name, claim=one.claim, verdict="refuted", evidence=evidence, reason=words,
+            counterexample=snippet(subject, outcome.inputs, outcome.violation), cause=one.cause, echo_of=root,
+        )  # fmt: skip
+    if outcome.skipped:
+        return CheckFinding(
+            subject=one.name, claim=one.claim, verdict="not applicable", evidence=evidence, reason=outcome.skipped
         )
-    verdict = "survived" if reason is None else "not applicable"
-    return Finding(subject=f"{case}: {name}", verdict=verdict, evidence={}, reason=reason or "holds")
+    words = f"survived {outcome.draws} draws and {outcome.edges} edges"
+    if outcome.raised:
+        evidence["raised"] = outcome.raised[0]
+        words += f"; at {len(outcome.raised)} others it raised"
+    return CheckFinding(subject=one.name, claim=one.claim, verdict="survived", evidence=evidence, reason=words)
+
+
+def _plain(value: Any) -> Any:
+    """Something that goes into JSON and reads well."""
+    if isinstance(value, Tensor):
+        value = value.detach()
+        some = f"tensor of shape {tuple(value.shape)}: {value.flatten()[:6].tolist()}"
+        return value.item() if value.numel() == 1 else some
+    return value if isinstance(value, (int, float, str, bool)) or value is None else repr(value)

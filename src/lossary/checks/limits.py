@@ -1,0 +1,37 @@
+"""A time limit for code that may never come back."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import threading
+from collections.abc import Iterator
+
+
+class OutOfTime(BaseException):
+    """Raised in code that ran past its limit; no ``Exception``, so that ``except Exception`` does not swallow it."""
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise :class:`OutOfTime` in the body once ``seconds`` have passed, in whatever thread it runs.
+
+    It arrives between two steps of the interpreter: an operation of torch that is under way is not broken off.
+    """
+    thread, lock, done = threading.get_ident(), threading.Lock(), False
+
+    def strike() -> None:
+        with lock:
+            if not done:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(OutOfTime))
+
+    timer = threading.Timer(seconds, strike)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        with lock:
+            done = True
+        timer.cancel()
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), None)

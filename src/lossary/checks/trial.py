@@ -1,0 +1,149 @@
+"""Put one check to one loss: over draws, edges and settings, until something is wrong, which is then made small."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from .examination import Check, NotApplicable, Subject, Violation
+from .limits import OutOfTime, time_limit
+from .subject import Inputs, LossRaised
+
+_SHRINKS = 60
+
+
+@dataclass
+class Outcome:
+    """What came of one check."""
+
+    check: Check
+    draws: int = 0
+    edges: int = 0
+    violation: Violation | None = None
+    inputs: Inputs | None = None
+    skipped: str = ""
+    """Why it could not be asked."""
+    raised: list[str] = field(default_factory=list)
+    """What the loss raised on the way, where that is another check's business."""
+
+
+def try_check(subject: Subject, check: Check, *, seconds: float) -> Outcome:
+    """Ask ``check`` of ``subject`` for at most ``seconds``; an input that takes as long by itself is a violation."""
+    outcome = Outcome(check)
+    ends = time.monotonic() + seconds
+    for x in _candidates(subject, check):
+        left = ends - time.monotonic()
+        if left <= 0:
+            break
+        try:
+            with time_limit(left):
+                violation = check.violates(subject, x)
+        except NotApplicable as reason:
+            if not outcome.draws and not outcome.edges:
+                outcome.skipped = str(reason)
+                return outcome
+            continue
+        except LossRaised as error:
+            outcome.raised.append(error.words)
+            continue
+        except OutOfTime:
+            if left < 0.8 * seconds:  # the time ran out over many inputs, not over this one
+                break
+            outcome.violation = Violation(f"no answer after {left:.1f} s", "an answer", "it hangs, or takes too long")
+            outcome.inputs = x
+            return outcome
+        if x.origin.startswith("edge"):
+            outcome.edges += 1
+        else:
+            outcome.draws += 1
+        if violation is not None:
+            outcome.inputs, outcome.violation = _shrink(subject, check, violation.inputs or x, violation, ends)
+            return outcome
+    if not outcome.draws and not outcome.edges:
+        raised = f"it raised at every input: {outcome.raised[0]}" if outcome.raised else ""
+        outcome.skipped = raised or "there was nothing to try it with"
+    return outcome
+
+
+def _candidates(subject: Subject, check: Check) -> Iterator[Inputs]:
+    settings = subject.settings if check.settings else subject.settings[:1]
+    more = 4 if subject.thorough else 1
+    if "once" in check.tries:
+        for setting in settings:
+            yield _under(subject.draw(), setting)
+    if "draws" in check.tries:
+        for k, setting in enumerate(settings):
+            for seed in range((check.draws if not k else max(2, check.draws // 4)) * more):
+                yield _under(subject.draw(seed), setting)
+    if "perfect" in check.tries:
+        for setting in settings:
+            for seed in range(3):
+                best = subject.sampler.perfect(subject.seed + seed)
+                if best is not None:
+                    yield _under(best.to(subject.dtype), setting)
+    if "edges" in check.tries:
+        for k, setting in enumerate(settings):
+            for x in subject.sampler.edges(limit=(200 if not k else 40) * more):
+                yield _under(x.to(subject.dtype), setting)
+    if "wide" in check.tries:
+        for setting in settings:
+            for seed in range(max(2, check.draws // 2) * more):
+                yield _under(subject.draw(seed, wide=True), setting)
+
+
+def _under(x: Inputs, setting: object) -> Inputs:
+    assert isinstance(setting, dict)
+    return Inputs(x.tensors, x.origin + (f", {setting}" if setting else ""), setting)
+
+
+def _shrink(subject: Subject, check: Check, x: Inputs, found: Violation, ends: float) -> tuple[Inputs, Violation]:
+    """Simpler inputs that are still wrong: fewer samples, rounder numbers, default hyperparameters."""
+    tries = 0
+    progress = True
+    while progress and tries < _SHRINKS:
+        progress = False
+        for simpler in _simpler(subject, x):
+            tries += 1
+            if tries >= _SHRINKS or time.monotonic() > ends:
+                return x, found
+            try:
+                with time_limit(1.0):
+                    violation = check.violates(subject, simpler)
+            except (LossRaised, NotApplicable, OutOfTime):
+                continue
+            if violation is not None and violation.wanted == found.wanted:
+                x, found, progress = violation.inputs or simpler, violation, True
+                break
+    return x, found
+
+
+def _simpler(subject: Subject, x: Inputs) -> Iterator[Inputs]:
+    n = subject.sampler.size(x.tensors)
+    if n is not None and n > 1:
+        yield subject.sampler.select(x, range(n // 2))
+        yield subject.sampler.select(x, range(n // 2, n))
+        if n <= 6:
+            for i in range(n):
+                yield subject.sampler.select(x, [k for k in range(n) if k != i])
+    for name in x.keywords:
+        yield Inputs(x.tensors, x.origin, {k: v for k, v in x.keywords.items() if k != name})
+    for i, t in enumerate(x.tensors):
+        domain = subject.sampler.domains[i]
+        if isinstance(t, Tensor) and t.is_floating_point() and domain is not None and domain.differentiable:
+            for digits in (0, 1, 2):
+                rounder = t.round(decimals=digits)
+                if not torch.equal(rounder, t) and _valid(rounder, t):
+                    yield x.replace(i, rounder)
+                    break
+
+
+def _valid(rounder: Tensor, t: Tensor) -> bool:
+    """Whether rounding kept the number in the domain as far as one can tell: signs, and sums of probabilities."""
+    if not bool(((t > 0) == (rounder > 0)).all()):
+        return False
+    sums = t.sum(-1) if t.ndim else t
+    return not bool(((sums - 1).abs() < 1e-6).all()) or bool(((rounder.sum(-1) - 1).abs() < 1e-6).all())
