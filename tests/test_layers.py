@@ -10,7 +10,10 @@ import pytest
 import lossary
 
 ROOT = Path(lossary.__file__).parent
-LAYERS = [["version"], ["core"], ["losses"], ["catalogue"], ["checks", "comparison"], ["report"], ["cli"], ["__main__"]]
+LAYERS = [
+    ["version"], ["core"], ["losses"], ["catalogue"], ["checks", "comparison"], ["report"], ["testing"], ["cli"],
+    ["__main__"],
+]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
 

@@ -87,8 +87,8 @@ def compare(
         raise LossInputError(f"compare: `--language` must be en or zh, got {language!r}.")
     plan = Plan(repeats=repeats, folds=folds, budget=budget, epochs=epochs, patience=patience, batch_size=batch_size,
                 seed=seed)  # fmt: skip
-    factory = None if model is None else _load(model)
-    folder = _writable(out or Path("lossary-report") / Path(data).stem)
+    factory = None if model is None else _load(model, "compare: `--model`")
+    folder = _writable(out or Path("lossary-report") / Path(data).stem, "compare")
     with progress(Console(stderr=True)) as report:
         result = run(
             data,
@@ -110,6 +110,70 @@ def compare(
     console = Console()
     show_comparison(result, console)
     console.print(f"Report: {page}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+def check(
+    loss: Annotated[
+        str, typer.Argument(help="package.module:Name or file.py:Name of a loss; or the name of a catalogued one.")
+    ],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="Domain and shape of an argument, once for each: --input 'Logit n c'."),
+    ] = None,
+    example: Annotated[
+        str | None, typer.Option(help="file.py:name of example tensors, or of a function of a torch.Generator.")
+    ] = None,
+    perfect: Annotated[str | None, typer.Option(help="Likewise, with a perfect prediction.")] = None,
+    task: Annotated[str | None, typer.Option(help="regression, segmentation, ...: implies claims.")] = None,
+    claims: Annotated[
+        str | None,
+        typer.Option(help="Claims, separated by commas: finite,nonnegative,empty=zero. Usual ones where not given."),
+    ] = None,
+    param: Annotated[
+        list[str] | None, typer.Option(help="Range of a hyperparameter, or its values: gamma=0.5..5, mode=a,b.")
+    ] = None,
+    told: Annotated[
+        str | None, typer.Option(help="file.py:name of a dictionary with any keywords of lossary.check.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of all draws.")] = 0,
+    thorough: Annotated[bool, typer.Option("--thorough", help="Four times the draws; up to a minute.")] = False,
+    ranks: Annotated[int | None, typer.Option(help="Processes to simulate for data parallelism.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds.  [default: 10, thorough 60]")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for report.html and result.json.")] = None,
+    json_output: Json = False,
+) -> None:
+    """Does a loss keep its word? Searches for inputs at which it does not.
+
+    Exit code 0: nothing refuted; 1: something was, shown with code to paste; 2: bad input.
+    """
+    from lossary.checks import check as examine
+    from lossary.checks import check_contained, parse_told
+    from lossary.report import progress, show_check, write_check
+
+    folder = None if out is None else _writable(out, "check")
+    found = _loss(loss)
+    keywords = parse_told(inputs=inputs, claims=claims, params=param, task=task)
+    for name, reference in (("example", example), ("perfect", perfect)):
+        if reference is not None:
+            keywords[name] = _load(reference, f"check: `--{name}`")
+    if told is not None:
+        keywords = {**_load(told, "check: `--told`"), **keywords}
+    keywords |= {"seed": seed, "thorough": thorough, "ranks": ranks, "seconds": timeout}
+    with progress(Console(stderr=True)) as on_progress:
+        report = check_contained(
+            lambda advance: examine(found, progress=advance, **keywords),
+            name=loss, seconds=timeout or (60.0 if thorough else 10.0), on_progress=on_progress,
+        )  # fmt: skip
+    page = None if folder is None else write_check(report, folder)
+    if json_output:
+        print(report.to_json())
+    else:
+        console = Console()
+        show_check(report, console)
+        if page is not None:
+            console.print(f"Report: {page}", soft_wrap=True, highlight=False)
+    raise typer.Exit(0 if report.holds else 1)
 
 
 @app.command("list")
@@ -152,17 +216,25 @@ def main() -> None:
     try:
         app()
     except LossError as error:
-        print(f"lossary {error}" if str(error).startswith(("compare:", "list:", "show:")) else error, file=sys.stderr)
+        named = str(error).startswith(("check:", "compare:", "list:", "show:"))
+        print(f"lossary {error}" if named else error, file=sys.stderr)
         raise SystemExit(2) from None
 
 
-def _load(reference: str) -> Any:
-    """What ``package.module:name`` or ``file.py:name`` refers to."""
+def _loss(reference: str) -> Any:
+    """A loss by ``module:name``, or a catalogued one by its name."""
+    if ":" in reference:
+        return _load(reference, "check: the loss")
+    from lossary.catalogue import get
+
+    return get(reference).function
+
+
+def _load(reference: str, owner: str) -> Any:
+    """What ``package.module:name`` or ``file.py:name`` refers to; ``owner`` opens the sentence if it is nothing."""
     where, colon, name = reference.rpartition(":")
     if not colon or not where:
-        raise LossInputError(
-            f"compare: `--model` must read package.module:factory or file.py:factory, got {reference!r}."
-        )
+        raise LossInputError(f"{owner} must read package.module:name or file.py:name, got {reference!r}.")
     try:
         if where.endswith(".py"):
             spec = importlib.util.spec_from_file_location(Path(where).stem, where)
@@ -177,13 +249,13 @@ def _load(reference: str) -> Any:
         return getattr(module, name)
     except (ImportError, AttributeError) as error:
         raise LossInputError(
-            f"compare: `--model` must name something that can be imported, got {reference!r}: {error}."
+            f"{owner} must name something that can be imported, got {reference!r}: {error}."
         ) from error
 
 
-def _writable(folder: Path) -> Path:
+def _writable(folder: Path, owner: str) -> Path:
     """The folder, once it is sure that it can be made or written; it is made when there is something to keep."""
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        raise LossInputError(f"compare: `--out` must be a folder that can be written, got {str(folder)!r}.")
+        raise LossInputError(f"{owner}: `--out` must be a folder that can be written, got {str(folder)!r}.")
     return folder

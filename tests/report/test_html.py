@@ -242,6 +242,6 @@ def test_a_file_is_never_seen_half_written(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(Path, "write_text", interrupted)
     with pytest.raises(OSError, match="disk full"):
-        html._write(target, "new and longer")
+        pages.write_files(tmp_path, {"report.html": "new and longer"})
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
     assert target.read_text() == "old"

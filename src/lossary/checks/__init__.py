@@ -7,12 +7,16 @@
 
 from . import on_values as on_values  # importing a module of checks enters them
 from .cases import SIZES, Case, cases
+from .catalogued import told_by
 from .claims import CLAIMS
+from .contained import check_contained
+from .contract import CLAIM_TEXTS
 from .laws import LAWS
 from .run import CheckFinding, CheckReport, check
 from .search import Counterexample, applies, counterexample
+from .words import parse_told
 
 __all__ = [
-    "CLAIMS", "LAWS", "SIZES", "Case", "CheckFinding", "CheckReport", "Counterexample", "applies", "cases", "check",
-    "counterexample",
+    "CLAIMS", "CLAIM_TEXTS", "LAWS", "SIZES", "Case", "CheckFinding", "CheckReport", "Counterexample", "applies",
+    "cases", "check", "check_contained", "counterexample", "parse_told", "told_by",
 ]  # fmt: skip

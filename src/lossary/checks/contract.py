@@ -8,7 +8,7 @@ from typing import Any
 
 from lossary.core import LossInputError
 
-CLAIMS: Mapping[str, str] = {
+CLAIM_TEXTS: Mapping[str, str] = {
     "finite": "value and gradient are finite at every edge of every domain",
     "nonnegative": "no value is below 0",
     "bounded": "all values lie within (low, high)",
@@ -41,6 +41,7 @@ CLAIMS: Mapping[str, str] = {
     "reject_reduction": "an unknown reduction is refused",
     "differentiable": "the gradient is that of the value, and not dead",
     "equals": "equal to a reference",
+    "options": "every hyperparameter that was told has an effect",
     "domain_check": "arguments outside their domain are refused",
     "memory": "the largest intermediate grows linearly with the number of samples",
     "distributed": "the mean over ranks is the loss of the whole batch",
@@ -102,8 +103,8 @@ def contract(claims: Set[str] | Mapping[str, Any] | None, assumed: Mapping[str, 
 
 
 def _check(name: str, value: Any) -> None:
-    if name not in CLAIMS:
-        raise LossInputError(f"check: `claims` must be among {', '.join(CLAIMS)}; got {name!r}.")
+    if name not in CLAIM_TEXTS:
+        raise LossInputError(f"check: `claims` must be among {', '.join(CLAIM_TEXTS)}; got {name!r}.")
     if value is True and name in _NEED_A_VALUE:
         raise LossInputError(f"check: the claim `{name}` must come with a value, got {name!r} alone.")
     if name in _VALUES and value not in (True, *_VALUES[name]):

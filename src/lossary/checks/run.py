@@ -14,9 +14,11 @@ from torch import Tensor
 from lossary.core import Domain, Finding, LossInputError, Result
 
 from .assumptions import assumed
+from .catalogued import definition_behind, told_by
 from .contract import contract
 from .examination import CHECKS, Check, Subject
 from .inference import infer
+from .limits import OutOfTime, time_limit
 from .sampling import Drawing, Sampler
 from .snippets import snippet
 from .subject import Callee
@@ -82,12 +84,49 @@ def check(
     """Check whether a loss keeps its word.
 
     A draw can refute, never prove: what is not refuted has survived so many draws and edges.
+
+    Args:
+        loss: Any callable that takes tensors and returns one, or a class or function that makes such a callable. A
+            loss of the catalogue needs nothing else: its card says what it takes and claims.
+        inputs: The domain of each argument, as on a card: ``[Logit("n c"), ClassIndex("n")]``.
+        example: Instead, a tuple of tensors, or a function of a ``torch.Generator`` that draws one. The domains are
+            then inferred, and the report says what each argument was taken for.
+        perfect: Likewise, inputs at which the prediction is perfect.
+        task: What the loss is for, "regression" or "segmentation"; it implies claims where none are told.
+        claims: Names of claims, or a mapping of names to values; :data:`lossary.checks.CLAIM_TEXTS` lists them.
+        params: Hyperparameters to vary, each with a range ``(low, high)`` or with the values to try.
+        sizes: Sizes of the dimensions named in ``inputs``, where the usual small ones won't do.
+        seed: Of all draws.
+        thorough: Four times as many draws, and a minute instead of ten seconds.
+        ranks: How many processes to simulate for the claim ``distributed``.
+        seconds: The time limit instead.
+        progress: Called with how many checks are done, how many there are, and the claim that comes next.
+
+    Raises:
+        LossInputError: for what makes no sense, before any check.
+
+    >>> from lossary.core import Probability, Binary
+    >>> def bce(probs, target):
+    ...     return -(target * probs.log() + (1 - target) * (1 - probs).log()).mean()
+    >>> report = check(bce, inputs=[Probability("n"), Binary("n")], claims={"finite", "nonnegative"})
+    >>> report.holds, report.refuted[0].claim
+    (False, 'finite')
     """
     started = time.monotonic()
+    if inputs is None and example is None and (definition := definition_behind(loss)) is not None:
+        card = told_by(definition)
+        inputs, sizes = card["inputs"], sizes or card["sizes"]
+        claims, params = card["claims"] if claims is None else claims, card["params"] if params is None else params
     limit = seconds if seconds is not None else _THOROUGH_SECONDS if thorough else _SECONDS
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        subject, taken_for = _subject(loss, inputs, example, perfect, task, claims, params, sizes, seed)
+        try:
+            with time_limit(limit):
+                subject, taken_for = _subject(loss, inputs, example, perfect, task, claims, params, sizes, seed)
+        except OutOfTime:
+            return stopped(
+                getattr(loss, "__name__", type(loss).__name__), "runs", f"no answer after {limit:g} s", limit
+            )
         subject.thorough, subject.ranks = thorough, ranks
         asked = [c for c in CHECKS.values() if c.always or c.claim in subject.contract]
         outcomes = []
@@ -139,6 +178,16 @@ def _subject(
     sampler = Sampler(domains, example=example, perfect=perfect, sizes=sizes)
     kept = told if told is not None else contract(None, assumed(callee, domains, task))
     return Subject(callee, sampler, kept, {n: tuple(v) for n, v in (params or {}).items()}, seed), taken_for
+
+
+def stopped(name: str, at: str, words: str, seconds: float) -> CheckReport:
+    """The report of an examination that could not go on: what came, and during which claim."""
+    finding = CheckFinding(
+        subject="runs", claim="runs", verdict="refuted", evidence={"during": at, "found": words},
+        reason=f"{words} while it was checked for {at}",
+        cause="It hangs, or breaks the interpreter or its memory: call it by hand on the inputs of that claim.",
+    )  # fmt: skip
+    return CheckReport(loss=name, findings=(finding,), taken_for=(), assumed={}, seed=0, seconds=round(seconds, 3))
 
 
 def _drawn(example: Drawing | Sequence[Any], seed: int) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lossary.core import Binary, ClassIndex, Domain, Real, perfect_prediction, shape_of
+from lossary.core import Binary, ClassIndex, Domain, Either, Real, perfect_prediction, shape_of
 
 from .cases import SIZES
 from .subject import Inputs
@@ -35,7 +35,8 @@ class Sampler:
         sizes: Mapping[str, tuple[int, ...]] | None = None,
         target: int = 1,
     ) -> None:
-        self.domains, self.example, self._perfect, self.target = list(domains), example, perfect, target
+        self.domains = [d.options[0] if isinstance(d, Either) else d for d in domains]
+        self.example, self._perfect, self.target = example, perfect, target
         self.sizes = {**self._default_sizes(), **(sizes or {})}
         self.whole: dict[int, torch.dtype] = {}
         if example is not None:

@@ -9,6 +9,7 @@ from torch import Tensor
 from .examination import Subject, Violation
 from .subject import Inputs
 
+_LONG = 160
 _MANY = 60
 """Numbers that are still written out; beyond, how to draw them."""
 
@@ -17,12 +18,14 @@ def snippet(subject: Subject, x: Inputs, violation: Violation) -> str:
     """Python that calls the loss with ``x``, and in a comment what comes of it and what should."""
     callee = subject.callee
     names = _names(callee.arguments, len(x.tensors))
-    lines = ["import torch", ""]
+    module = getattr(callee.loss, "__module__", None)
+    found = [] if module in (None, "__main__", "builtins") else [f"from {module} import {callee.name}"]
+    lines = ["import torch", *found, ""]
     lines += [f"{name} = {_code(t)}" for name, t in zip(names, x.tensors, strict=True)]
     options = "".join(f", {name}={_code(value)}" for name, value in x.keywords.items())
     arguments = ", ".join(names)
     call = f"{callee.name}({options[2:]})({arguments})" if callee.factory else f"{callee.name}({arguments}{options})"
-    return "\n".join([*lines, f"{call}  # {x.origin}: {_comment(violation)}"])
+    return "\n".join([*lines, f"print({call})", f"# {x.origin}: {_comment(violation)}"])
 
 
 def _names(arguments: list[str], count: int) -> list[str]:
@@ -30,7 +33,7 @@ def _names(arguments: list[str], count: int) -> list[str]:
 
 
 def _comment(violation: Violation) -> str:
-    return " ".join((violation.words or f"wanted {violation.wanted}").split())
+    return " ".join((violation.words or f"wanted {violation.wanted}").split())[:_LONG]
 
 
 def _code(value: Any) -> str:

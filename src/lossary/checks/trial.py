@@ -35,12 +35,14 @@ def try_check(subject: Subject, check: Check, *, seconds: float) -> Outcome:
     """Ask ``check`` of ``subject`` for at most ``seconds``; an input that takes as long by itself is a violation."""
     outcome = Outcome(check)
     ends = time.monotonic() + seconds
-    for x in _candidates(subject, check):
-        left = ends - time.monotonic()
-        if left <= 0:
-            break
+    candidates = _candidates(subject, check)
+    x: Inputs | None = None
+    while (left := ends - time.monotonic()) > 0:
         try:
-            with time_limit(left):
+            with time_limit(left):  # drawing may call the loss, too: to see which types it takes
+                x = next(candidates, None)
+                if x is None:
+                    break
                 violation = check.violates(subject, x)
         except NotApplicable as reason:
             if not outcome.draws and not outcome.edges:

@@ -10,11 +10,12 @@ from .charts import (
     ranking_chart,
     residual_chart,
 )
+from .checks import check_text, show_check, write_check
 from .html import comparison_page, write_comparison
 from .terminal import progress, show_comparison
 
 __all__ = [
-    "absolute_error_chart", "choice_chart", "comparison_page", "confidence_chart", "curve_chart", "difference_chart",
-    "progress", "ranking_chart", "residual_chart", "show_catalogue", "show_comparison", "show_loss",
-    "write_comparison",
+    "absolute_error_chart", "check_text", "choice_chart", "comparison_page", "confidence_chart", "curve_chart",
+    "difference_chart", "progress", "ranking_chart", "residual_chart", "show_catalogue", "show_check",
+    "show_comparison", "show_loss", "write_check", "write_comparison",
 ]  # fmt: skip

@@ -6,7 +6,6 @@ import csv
 import dataclasses
 import io
 import json
-import os
 import re
 from collections.abc import Callable
 from functools import cache
@@ -18,8 +17,9 @@ from lossary.comparison.result import Comparison, TrialSummary
 from . import charts, tables
 from .drawing import NIGHT, PAPER, Theme, colour
 from .figures import duration, interval, number, share
+from .pages import environment, variables, write_files
 from .ranking import lead_places, leads, margin_text, places_of, score_of, settings_text, standing_against_winner
-from .texts import TEMPLATES, Texts, texts
+from .texts import Texts, texts
 
 if TYPE_CHECKING:
     import altair as alt
@@ -47,8 +47,8 @@ def comparison_page(comparison: Comparison, *, language: str = "en") -> str:
         LossInputError: for a language that the reports don't speak.
     """
     words = texts(language)
-    environment = [(name, value) for name, value in comparison.environment.items() if name != "command"]
-    environment.append((words("data.fingerprint"), comparison.data.fingerprint))
+    facts = [(name, value) for name, value in comparison.environment.items() if name != "command"]
+    facts.append((words("data.fingerprint"), comparison.data.fingerprint))
     return _environment().get_template("page.html").render(
         t=words, c=comparison, metric=words.metric(comparison.metric), margin=margin_text(comparison),
         facts=tables.facts(comparison, words), tiles=_tiles(comparison, words),
@@ -58,7 +58,7 @@ def comparison_page(comparison: Comparison, *, language: str = "en") -> str:
         absolute=tables.absolute_error_rows(comparison), choices=tables.choice_rows(comparison, words),
         raw=tables.raw_rows(comparison, words), fairness=_fairness(comparison, words),
         settings=tables.settings_rows(comparison.plan),
-        environment=environment, light=_variables(PAPER), dark=_variables(NIGHT), library=_library(),
+        environment=facts, light=variables(PAPER), dark=variables(NIGHT), library=_library(),
         longest=max(len(entry.label) for entry in comparison.entries),
     )  # fmt: skip
 
@@ -80,10 +80,7 @@ def write_comparison(comparison: Comparison, folder: Path, *, language: str = "e
         "result.json": comparison.to_json() + "\n",
         "report.html": comparison_page(comparison, language=language),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        _write(folder / name, text)
-    return folder / "report.html"
+    return write_files(folder, files)
 
 
 def _trials_csv(comparison: Comparison) -> str:
@@ -97,25 +94,12 @@ def _trials_csv(comparison: Comparison) -> str:
     return table.getvalue()
 
 
-def _write(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
 @cache
 def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters |= {"label": _breakable, "opening": _opening, "colour": _colour_variable}
-    return environment
+    """That of all pages, with the filters that the templates of a comparison use."""
+    own = environment().overlay()
+    own.filters = own.filters | {"label": _breakable, "opening": _opening, "colour": _colour_variable}
+    return own
 
 
 def _opening(text: str) -> str:
@@ -132,15 +116,6 @@ def _breakable(label: str) -> Markup:
 
 def _colour_variable(rank: int) -> str:
     return colour(rank, PAGE)
-
-
-def _variables(theme: Theme) -> str:
-    """The colours of ``theme`` under the names that :data:`PAGE` uses."""
-    named = {f"c{rank}": shade for rank, shade in enumerate(theme.series)} | {
-        "rest": theme.rest, "ink": theme.ink, "soft": theme.soft, "grid": theme.grid, "band": theme.band,
-        "card": theme.background,
-    }  # fmt: skip
-    return " ".join(f"--{name}: {shade};" for name, shade in named.items())
 
 
 @cache
