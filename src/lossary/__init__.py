@@ -14,6 +14,8 @@ from .losses import *
 from .version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from . import balance as balance
+    from . import testing as testing
     from .checks import check as check
     from .comparison import compare as compare
 
@@ -21,7 +23,13 @@ _TOOLS = {"check": "checks", "compare": "comparison"}
 """The tools and their packages, imported at first use: who takes a loss from here pays for no more than losses."""
 
 
+_MODULES = ("balance", "testing")
+"""Modules that are reached as attributes, likewise."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
     if name not in _TOOLS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     tool = getattr(import_module(f"{__name__}.{_TOOLS[name]}"), name)
@@ -30,4 +38,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_TOOLS})
+    return sorted({*globals(), *_TOOLS, *_MODULES})

@@ -14,7 +14,7 @@ import pytest
 
 from lossary.comparison.result import Comparison, Errors, Score
 from lossary.core import LossInputError
-from lossary.report import comparison_page, html, write_comparison
+from lossary.report import comparison_page, html, pages, write_comparison
 
 VOID = {"meta", "link", "br", "wbr", "hr", "img", "input"}
 

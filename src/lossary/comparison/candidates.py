@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lossary.balance import class_weights, pos_weight
 from lossary.catalogue import get, short_name
 from lossary.core import (
     Binary,
@@ -269,8 +270,4 @@ def _ignores_shift(definition: Definition) -> bool:
 
 def _balanced(name: str, target: Tensor, outputs: int) -> Tensor:
     """Weights that make every class, or the labels 1 and 0, count the same in the training part."""
-    if name == "pos_weight":
-        positive = target.sum(0).clamp(min=1)
-        return (target.shape[0] - positive).clamp(min=1) / positive
-    counts = torch.bincount(target, minlength=outputs).clamp(min=1).to(torch.get_default_dtype())
-    return target.shape[0] / (outputs * counts)
+    return pos_weight(target) if name == "pos_weight" else class_weights(target, classes=outputs)
