@@ -5,7 +5,9 @@
 :mod:`.run` reports. :mod:`.laws` and :mod:`.claims` hold the catalogue to its cards.
 """
 
-from . import on_values as on_values  # importing a module of checks enters them
+from . import on_changes as on_changes  # importing a module of checks enters them
+from . import on_gradients as on_gradients
+from . import on_values as on_values
 from .cases import SIZES, Case, cases
 from .catalogued import told_by
 from .claims import CLAIMS

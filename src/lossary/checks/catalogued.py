@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from torch import Tensor
 
-from lossary.core import ClassIndex, Definition, Either, Loss, LossInputError, Within, definition_of
+from lossary.core import ClassIndex, Definition, Either, Loss, LossInputError, definition_of
 
 from .cases import SIZES
 
@@ -47,7 +47,8 @@ def told_by(definition: Definition, option: int = 0) -> Mapping[str, Any]:
     if not card.stops_gradient:
         claims["differentiable"] = tuple(i for i, d in enumerate(domains) if d.has_gradient)
     claims["memory"] = card.memory == "linear" and "linear"
-    for claim in card.claims_under(definition.hyperparameters):
+    settings = [definition.hyperparameters, *({**definition.hyperparameters, **each} for each in card.settings)]
+    for claim in frozenset.intersection(*map(card.claims_under, settings)):
         name = _RENAMED.get(claim, claim)
         if name in _ENGINE_CLAIMS or claim in _RENAMED:
             claims[name] = True
@@ -58,20 +59,4 @@ def told_by(definition: Definition, option: int = 0) -> Mapping[str, Any]:
     target = domains[definition.target] if len(domains) > 1 else None
     if "ignore_index" in definition.hyperparameters and isinstance(target, ClassIndex):
         claims["ignore_index"] = definition.hyperparameters["ignore_index"]
-    shaped = [name for d in domains for name in d.pattern()]
-    sizes = {name: size for name, size in {**SIZES, **card.sizes}.items() if name in shaped}
-    return {"inputs": domains, "claims": claims, "params": _params(definition), "sizes": sizes}
-
-
-def _params(definition: Definition) -> dict[str, tuple[Any, ...]]:
-    """For each number that a setting of the card or the bounds let vary: some values of it."""
-    found: dict[str, tuple[Any, ...]] = {}
-    for name, default in definition.hyperparameters.items():
-        values = [setting[name] for setting in definition.card.settings if name in setting]
-        values = [v for v in values if isinstance(v, (int, float, str)) and v != default]
-        constraint = definition.constraints.get(name)
-        if not values and type(default) is float and isinstance(constraint, Within):
-            values = [v for v in (default * 0.5, default * 1.5) if v != default and constraint.allows(v)]
-        if values and name not in ("ignore_index", "eps"):
-            found[name] = tuple(dict.fromkeys([*values, *values[:1]]))
-    return found
+    return {"inputs": domains, "claims": claims, "settings": card.settings, "sizes": {**SIZES, **card.sizes}}

@@ -90,6 +90,8 @@ class Subject:
     seed: int = 0
     thorough: bool = False
     ranks: int | None = None
+    known_settings: Sequence[Mapping[str, Any]] = ()
+    """Hyperparameters that were told to go together."""
 
     def __call__(self, x: Inputs, **keywords: Any) -> Tensor:
         """The loss of ``x``. Raises :class:`LossRaised` for whatever it raises."""
@@ -116,9 +118,9 @@ class Subject:
         return self.dtype == torch.float64
 
     @property
-    def single(self) -> torch.dtype:
-        """The type that training uses, in which edges are looked at."""
-        return torch.float32
+    def rounding(self) -> float:
+        """What rounding may make of 0, relative to the size of the inputs."""
+        return 1e-7 if self.exact else 1e-4
 
     def draw(self, seed: int = 0, *, wide: bool = False, sizes: Mapping[str, tuple[int, ...]] | None = None) -> Inputs:
         return self.sampler.draw(self.seed + seed, wide=wide, sizes=sizes).to(self.dtype)
@@ -132,6 +134,23 @@ class Subject:
         return torch.allclose(a.double(), b.double(), rtol=rtol, atol=atol, equal_nan=True)
 
     # ---- what it answers
+
+    @cached_property
+    def reductions(self) -> list[Mapping[str, Any]]:
+        """Keywords for the default and for each reduction that it claims or takes."""
+        told = self.contract.get("reductions")
+        if not self.callee.accepts("reduction"):
+            return [{}]
+        names = told if isinstance(told, (list, tuple)) else ("none",) if self.reduces else ()
+        return [{}, *({"reduction": name} for name in names)]
+
+    @property
+    def forms(self) -> list[Mapping[str, Any]]:
+        """Keywords for the default and for the unreduced values: where a reduction hides nothing."""
+        return [how for how in self.reductions if how.get("reduction", "none") == "none"]
+
+    def is_empty(self, x: Inputs) -> bool:
+        return self.sampler.size(x.tensors) == 0
 
     @cached_property
     def reduces(self) -> bool:
@@ -220,7 +239,7 @@ class Subject:
         alone = [{name: value} for name, values in spread.items() for value in values]
         together = [dict(zip(spread, chosen, strict=True)) for chosen in itertools.product(*spread.values())]
         some = together[:: max(1, len(together) // 4)] if len(spread) > 1 else []
-        return [{}, *alone, *some]
+        return [{}, *self.known_settings, *alone, *some]
 
     def option(self, *names: str) -> str | None:
         """The first of ``names`` that is an option of the loss."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,12 +114,13 @@ def check(
     (False, 'finite')
     """
     started = time.monotonic()
+    settings: Sequence[Mapping[str, Any]] = ()
     if inputs is None and example is None and (definition := definition_behind(loss)) is not None:
         card = told_by(definition)
         inputs, sizes = card["inputs"], sizes or card["sizes"]
-        claims, params = card["claims"] if claims is None else claims, card["params"] if params is None else params
+        claims, settings = card["claims"] if claims is None else claims, card["settings"]
     limit = seconds if seconds is not None else _THOROUGH_SECONDS if thorough else _SECONDS
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _one_thread():
         warnings.simplefilter("ignore")
         try:
             with time_limit(limit):
@@ -127,7 +129,7 @@ def check(
             return stopped(
                 getattr(loss, "__name__", type(loss).__name__), "runs", f"no answer after {limit:g} s", limit
             )
-        subject.thorough, subject.ranks = thorough, ranks
+        subject.thorough, subject.ranks, subject.known_settings = thorough, ranks, settings
         asked = [c for c in CHECKS.values() if c.always or c.claim in subject.contract]
         outcomes = []
         for done, one in enumerate(asked):
@@ -190,6 +192,17 @@ def stopped(name: str, at: str, words: str, seconds: float) -> CheckReport:
     return CheckReport(loss=name, findings=(finding,), taken_for=(), assumed={}, seed=0, seconds=round(seconds, 3))
 
 
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Inputs are small: threads would spend their time waiting for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _drawn(example: Drawing | Sequence[Any], seed: int) -> list[Any]:
     drawn = example(torch.Generator().manual_seed(seed)) if callable(example) else example
     return [drawn] if isinstance(drawn, Tensor) else list(drawn)
@@ -197,7 +210,8 @@ def _drawn(example: Drawing | Sequence[Any], seed: int) -> list[Any]:
 
 def _ranked(subject: Subject, outcomes: Sequence[Outcome]) -> tuple[CheckFinding, ...]:
     """Findings in the order to read them: root causes, their echoes, what survived, what could not be asked."""
-    refuted = {outcome.check.claim for outcome in outcomes if outcome.violation is not None}
+    broken = [outcome.check for outcome in outcomes if outcome.violation is not None]
+    refuted = {name for one in broken for name in (one.claim, one.name)}
     findings = [_finding(subject, outcome, refuted) for outcome in outcomes]
     order = {"refuted": 0, "survived": 2, "not applicable": 3}
     return tuple(sorted(findings, key=lambda f: order[f.verdict] + (f.echo_of is not None)))
@@ -211,7 +225,7 @@ def _finding(subject: Subject, outcome: Outcome, refuted: Set[str]) -> CheckFind
             "found": _plain(outcome.violation.found), "wanted": outcome.violation.wanted, "at": outcome.inputs.origin
         }  # fmt: skip
         words = outcome.violation.words or f"found {_plain(outcome.violation.found)}, wanted {outcome.violation.wanted}"
-        root = next((claim for claim in one.echoes if claim in refuted and claim != one.claim), None)
+        root = next((other for other in one.echoes if other in refuted and other != one.claim), None)
         return CheckFinding(
             subject=one.name, claim=one.claim, verdict="refuted", evidence=evidence, reason=words,
             counterexample=snippet(subject, outcome.inputs, outcome.violation), cause=one.cause, echo_of=root,

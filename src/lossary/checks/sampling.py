@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from lossary.core import Binary, ClassIndex, Domain, Either, Real, perfect_prediction, shape_of
+from lossary.core import Binary, ClassIndex, Domain, Either, Length, Real, perfect_prediction, shape_of
 
 from .cases import SIZES
 from .subject import Inputs
@@ -48,7 +49,8 @@ class Sampler:
         self.axes = self._axes()
 
     def _default_sizes(self) -> dict[str, tuple[int, ...]]:
-        names = dict.fromkeys(n for d in self.domains if d is not None for n in d.pattern() if not n.isdigit())
+        known = [d for d in self.domains if d is not None]
+        names = dict.fromkeys(n for d in known for n in (*d.pattern(), *_counted(d)) if not n.isdigit())
         spare = iter(_SPARE_SIZES)
         return {n: SIZES[n] if n in SIZES else ((4, 3) if n.startswith("*") else (next(spare),)) for n in names}
 
@@ -75,6 +77,16 @@ class Sampler:
                 if domain is None and isinstance(t, Tensor) and t.ndim and t.shape[0] == batch:
                     axes[i] = 0
         return axes
+
+    def is_unbounded(self, i: int) -> bool:
+        """Whether argument ``i`` may be any number."""
+        domain = self.domains[i]
+        return isinstance(domain, Real) and domain.low == -math.inf and domain.high == math.inf
+
+    @property
+    def tells_perfect(self) -> bool:
+        """Whether it was told what a perfect prediction is."""
+        return self._perfect is not None
 
     @property
     def batch(self) -> int | None:
@@ -215,6 +227,11 @@ class Sampler:
         best = self.perfected(x)
         if best is not None:
             yield Inputs(best.tensors, "edge: perfect prediction")
+
+
+def _counted(domain: Domain) -> tuple[str, ...]:
+    """The dimension whose size bounds the numbers of a domain."""
+    return (domain.of,) if isinstance(domain, (ClassIndex, Length)) else ()
 
 
 def _tuple(of: Any, seed: int) -> list[Any]:

@@ -42,6 +42,10 @@ class Inputs:
     def replace(self, position: int, tensor: Any) -> Inputs:
         return self.with_tensors([*self.tensors[:position], tensor, *self.tensors[position + 1 :]])
 
+    def under(self, keywords: Mapping[str, Any]) -> Inputs:
+        """The same with further keywords."""
+        return Inputs(self.tensors, self.origin, {**self.keywords, **keywords})
+
     def to(self, dtype: torch.dtype) -> Inputs:
         """With all floating-point tensors in ``dtype``, keywords too."""
         keywords = {name: _to(value, dtype) for name, value in self.keywords.items()}
@@ -180,12 +184,13 @@ def _required(call: Callable[..., Any]) -> list[str]:
 
 @contextlib.contextmanager
 def _seeded() -> Any:
-    state = torch.random.get_rng_state()
-    torch.manual_seed(0)
+    generator = torch.default_generator  # torch.manual_seed would look for every kind of device, each time
+    state = generator.get_state()
+    generator.manual_seed(0)
     try:
         yield
     finally:
-        torch.random.set_rng_state(state)
+        generator.set_state(state)
 
 
 def _dtype(tensors: Sequence[Any]) -> torch.dtype | None:

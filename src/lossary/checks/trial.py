@@ -32,43 +32,49 @@ class Outcome:
 
 
 def try_check(subject: Subject, check: Check, *, seconds: float) -> Outcome:
-    """Ask ``check`` of ``subject`` for at most ``seconds``; an input that takes as long by itself is a violation."""
+    """Ask ``check`` of ``subject`` for at most ``seconds``; an input that takes most of them alone is a violation."""
     outcome = Outcome(check)
     ends = time.monotonic() + seconds
-    candidates = _candidates(subject, check)
     x: Inputs | None = None
-    while (left := ends - time.monotonic()) > 0:
-        try:
-            with time_limit(left):  # drawing may call the loss, too: to see which types it takes
-                x = next(candidates, None)
-                if x is None:
+    started = time.monotonic()
+    try:
+        with time_limit(seconds):
+            for x in _candidates(subject, check):
+                started = time.monotonic()
+                if _try(subject, check, x, outcome):
                     break
-                violation = check.violates(subject, x)
-        except NotApplicable as reason:
-            if not outcome.draws and not outcome.edges:
-                outcome.skipped = str(reason)
-                return outcome
-            continue
-        except LossRaised as error:
-            outcome.raised.append(error.words)
-            continue
-        except OutOfTime:
-            if left < 0.8 * seconds:  # the time ran out over many inputs, not over this one
-                break
-            outcome.violation = Violation(f"no answer after {left:.1f} s", "an answer", "it hangs, or takes too long")
-            outcome.inputs = x
-            return outcome
-        if x.origin.startswith("edge"):
-            outcome.edges += 1
-        else:
-            outcome.draws += 1
-        if violation is not None:
-            outcome.inputs, outcome.violation = _shrink(subject, check, violation.inputs or x, violation, ends)
-            return outcome
-    if not outcome.draws and not outcome.edges:
+    except OutOfTime:
+        took = time.monotonic() - started
+        if took > 0.8 * seconds and outcome.violation is None:
+            words = "it hangs, or takes far too long"
+            outcome.violation, outcome.inputs = Violation(f"no answer after {took:.1f} s", "an answer", words), x
+        return outcome
+    if outcome.violation is not None and outcome.inputs is not None:
+        outcome.inputs, outcome.violation = _shrink(subject, check, outcome.inputs, outcome.violation, ends)
+    elif not outcome.draws and not outcome.edges and not outcome.skipped:
         raised = f"it raised at every input: {outcome.raised[0]}" if outcome.raised else ""
         outcome.skipped = raised or "there was nothing to try it with"
     return outcome
+
+
+def _try(subject: Subject, check: Check, x: Inputs, outcome: Outcome) -> bool:
+    """Ask at one input; whether that settles it."""
+    try:
+        violation = check.violates(subject, x)
+    except NotApplicable as reason:
+        if not outcome.draws and not outcome.edges:
+            outcome.skipped = str(reason)
+        return bool(outcome.skipped)
+    except LossRaised as error:
+        outcome.raised.append(error.words)
+        return False
+    if x.origin.startswith("edge"):
+        outcome.edges += 1
+    else:
+        outcome.draws += 1
+    if violation is not None:
+        outcome.violation, outcome.inputs = violation, violation.inputs or x
+    return violation is not None
 
 
 def _candidates(subject: Subject, check: Check) -> Iterator[Inputs]:

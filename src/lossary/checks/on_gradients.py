@@ -1,0 +1,352 @@
+"""Checks of the gradient of a loss: finite, that of the value, scaled by what comes in, and not dead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import BackwardCFunction
+
+from lossary.core import Binary, Box, ClassIndex, Embedding, Image, Logit, Real, Waveform
+
+from .examination import NotApplicable, Subject, Violation, check
+from .moves import along, class_axis, inside, interior
+from .on_values import another_claims_business, exact_inside
+from .subject import Inputs, LossRaised
+
+_CONFIDENT = 15.0
+"""A logit at which a probability is 3e-7: a confident mistake, and far from where any number type rounds it to 0."""
+_COSTLY = 2.5
+"""What a confident mistake costs at least in a loss like cross-entropy; those that are bounded may go flat there."""
+_FINE, _COARSE = ((1e-5, 3e-5, 3e-6), 1e-4, 1e-3), ((1e-2, 3e-2, 3e-3), 1e-2, 5e-2)
+"""Steps of finite differences, by how much their slopes may differ, and by how much a gradient may differ from them."""
+
+
+@check(
+    "finite",
+    tries=("edges", "wide", "perfect", "draws"),
+    echoes=("runs", "value_is_finite"),
+    cause="The value is finite, but the chain rule multiplies 0 by infinity: a root or norm at 0, or torch.where after "
+    "the operation instead of before it. Make the argument harmless before the operation.",
+)
+def gradient_is_finite(subject: Subject, x: Inputs) -> Violation | None:
+    """Where the value is finite in float32, so is the gradient, under every reduction."""
+    single = x.to(torch.float32)
+    positions = _varying(subject)
+    for how in subject.forms:
+        if not bool(subject(single, **how).isfinite().all()):
+            continue
+        found = _not_finite(subject, single, how, positions)
+        if found is not None:
+            return None if another_claims_business(subject, x) else found
+    return None
+
+
+@check(
+    "differentiable",
+    tries=("draws",),
+    always=True,
+    draws=6,
+    echoes=("runs", "finite"),
+    cause="The chain rule multiplies 0 by infinity somewhere: a root or norm at 0, or a masked NaN.",
+)
+def gradient_is_finite_on_ordinary_inputs(subject: Subject, x: Inputs) -> Violation | None:
+    """At ordinary inputs the gradient is finite."""
+    if not bool(subject(x).isfinite().all()):
+        raise NotApplicable("its value is not finite")
+    return _not_finite(subject, x, {}, _varying(subject))
+
+
+@check(
+    "differentiable",
+    tries=("draws",),
+    always=True,
+    draws=2,
+    echoes=("runs", "pure"),
+    cause="Something is changed in place that the backward pass needs, or .numpy() or .item() is asked of what needs a "
+    "gradient.",
+)
+def gradient_can_be_computed(subject: Subject, x: Inputs) -> Violation | None:
+    """What answers without a gradient also answers with one, and its backward pass runs."""
+    first, domain = x.tensors[0], subject.sampler.domains[0]
+    if not isinstance(first, Tensor) or not first.is_floating_point() or (domain and not domain.has_gradient):
+        raise NotApplicable("its first argument varies in steps")
+    for how in subject.forms:
+        subject(x, **how)
+        try:
+            subject.gradients(x, [0], **how)
+        except LossRaised as error:
+            words = f"once its first argument needs a gradient it raises {error.words}"
+            return Violation(error.words, "a gradient", words, x.under(how))
+    return None
+
+
+@check(
+    "differentiable",
+    tries=("once",),
+    settings=False,
+    echoes=("runs", "finite"),
+    cause="The graph is cut: .detach(), .item(), .data, numpy, torch.no_grad, argmax, or a new tensor made of values.",
+)
+def gradient_flows(subject: Subject, x: Inputs) -> Violation | None:
+    """A gradient reaches every argument that it should reach, and is not 0 everywhere."""
+    draws = [x, *(subject.draw(seed) for seed in range(1, 6)), *(subject.draw(seed, wide=True) for seed in range(3))]
+    for how in subject.forms:
+        for position in subject.differentiable:
+            gradients = [subject.gradients(d, [position], **how)[0] for d in draws]
+            if all(g is None for g in gradients):
+                if position and not _told(subject):
+                    continue
+                words = f"no gradient reaches argument {position}"
+                return Violation(None, "a gradient", words, x.under(how))
+            if all(g is None or not bool(g.any()) for g in gradients) and _varies(subject, draws, position):
+                words = f"the gradient in argument {position} is 0 at every draw"
+                return Violation(0.0, "a gradient that is not 0", words, x.under(how))
+    return None
+
+
+@check(
+    "differentiable",
+    tries=("draws",),
+    draws=3,
+    echoes=("runs", "finite"),
+    cause="A clamp or a rounded probability cuts the gradient off where it is needed most: compute with logits.",
+)
+def gradient_reaches_confident_mistakes(subject: Subject, x: Inputs) -> Violation | None:
+    """Where the prediction is confident and wrong, and this is costly, the gradient is not exactly 0."""
+    if 0 not in subject.differentiable:
+        raise NotApplicable("its first argument needs no gradient")
+    mistaken, best = _mistaken(subject, x), subject.sampler.perfected(x)
+    if best is None or not float(subject(mistaken).mean()) > float(subject(best).mean()) + _COSTLY:
+        return None
+    (gradient,) = subject.gradients(mistaken, [0])
+    if gradient is not None and not bool(gradient.any()):
+        words = f"at logits of {_CONFIDENT:g} for the wrong class the value is high and the gradient exactly 0"
+        return Violation(0.0, "a gradient at confident mistakes", words, mistaken)
+    return None
+
+
+@check(
+    "differentiable",
+    tries=("draws", "wide"),
+    draws=5,
+    echoes=("runs", "finite", "gradient_flows"),
+    cause="Part of the value is detached, rounded, or computed without a graph; or a hand-written backward is wrong.",
+)
+def gradient_is_that_of_the_value(subject: Subject, x: Inputs) -> Violation | None:
+    """The slope along random directions is what finite differences find, for every reduction."""
+    for how in subject.reductions:
+        found = _wrong_slope(subject, x, how)
+        if found is not None:
+            return found
+    return None
+
+
+@check(
+    "differentiable",
+    tries=("draws", "wide"),
+    always=True,
+    draws=4,
+    echoes=("runs", "finite", "gradient_is_that_of_the_value"),
+    cause="A hand-written backward forgets a factor, the gradient that comes in, or how the value was reduced.",
+)
+def custom_backward_is_right(subject: Subject, x: Inputs) -> Violation | None:
+    """A hand-written backward pass agrees with finite differences, whatever gradient comes in."""
+    if not any(_has_custom_function(subject, x, how) for how in subject.forms):
+        raise NotApplicable("it has no autograd.Function of its own")
+    for how in subject.reductions:
+        found = _wrong_slope(subject, x, how, estimates=not _told(subject))
+        if found is not None:
+            return found
+    return None
+
+
+@check(
+    "differentiable",
+    tries=("draws",),
+    always=True,
+    draws=2,
+    echoes=("runs", "finite"),
+    cause="The backward pass ignores the gradient that comes in: a hand-written one must multiply by grad_output.",
+)
+def gradient_scales_with_what_comes_in(subject: Subject, x: Inputs) -> Violation | None:
+    """Three times the loss has three times the gradient."""
+    for how in subject.forms:
+        once, thrice = subject.gradients(x, **how), subject.gradients(x, upstream=3.0, **how)
+        for position, a, b in zip(subject.differentiable, once, thrice, strict=True):
+            if a is not None and b is not None and not subject.same(3 * a, b):
+                words = f"3 * loss does not scale the gradient in argument {position}"
+                return Violation(b, "three times the gradient", words, x.under(how))
+    return None
+
+
+def _told(subject: Subject) -> bool:
+    """Whether somebody said which arguments a gradient flows into."""
+    return isinstance(subject.contract.get("differentiable"), (int, list, tuple)) and (
+        subject.contract.get("differentiable") is not True
+    )
+
+
+def _varying(subject: Subject) -> list[int]:
+    """Arguments whose gradient must be finite at edges, too.
+
+    That of a target may be infinite: nobody descends along it, and in an entropy of the target it is.
+    """
+    if _told(subject):
+        return subject.differentiable
+    kinds = (Real, Box, Image, Waveform, Embedding)
+    weights = [subject.contract.position(claim) for claim in ("mask", "sample_weight")]
+    return [
+        i
+        for i in subject.differentiable
+        if i == 0
+        or (i not in weights and i != subject.sampler.target)
+        or (i not in weights and isinstance(subject.sampler.domains[i], kinds))
+    ]
+
+
+def _not_finite(subject: Subject, x: Inputs, how: Mapping[str, Any], positions: Sequence[int]) -> Violation | None:
+    for position, gradient in zip(positions, subject.gradients(x, positions, **how), strict=True):
+        if gradient is not None and not bool(gradient.isfinite().all()):
+            words = f"the value is finite, the gradient in argument {position} is not"
+            return Violation(gradient[~gradient.isfinite()][0], "a finite gradient", words, x.under(how))
+    return None
+
+
+def _mistaken(subject: Subject, x: Inputs) -> Inputs:
+    """``x`` with logits that are confident in the wrong class."""
+    first, at = subject.sampler.domains[0], subject.sampler.target
+    if not isinstance(first, Logit) or len(x.tensors) <= at:
+        raise NotApplicable("its first argument is not logits")
+    target, logits = subject.sampler.domains[at], x.tensors[0]
+    if isinstance(target, ClassIndex) and "c" in first.pattern():
+        axis = class_axis(first)
+        hot = torch.nn.functional.one_hot(x.tensors[at].long().clamp(min=0), logits.shape[axis]).movedim(-1, axis)
+        wrong = (1 - 2 * hot.to(logits.dtype)) * _CONFIDENT / 2
+    elif isinstance(target, Binary):
+        wrong = (1 - 2 * x.tensors[at].to(logits.dtype)) * _CONFIDENT
+    else:
+        raise NotApplicable("its targets are not classes")
+    if wrong.shape != logits.shape:
+        raise NotApplicable("its targets do not fit its logits")
+    return x.replace(0, wrong)
+
+
+def _wrong_slope(subject: Subject, x: Inputs, how: Mapping[str, Any], *, estimates: bool = False) -> Violation | None:
+    """Where the slope along a direction, with random gradients coming in, is not that of the value.
+
+    ``estimates`` may be gradients by design: those of a staircase, as of rounding, and those that are held back.
+    """
+    generator = torch.Generator().manual_seed(11)
+    moved = [
+        interior(d, t, generator) if i in subject.differentiable else t
+        for i, (d, t) in enumerate(zip(subject.sampler.domains, x.tensors, strict=True))
+    ]
+    x = x.with_tensors(moved).under(how)
+    value = subject(x)
+    if not bool(value.isfinite().all()):
+        return None
+    upstream = 0.5 + torch.rand(value.shape, generator=generator, dtype=torch.float64).to(value.dtype)
+    gradients = subject.gradients(x, upstream=upstream)
+    for position, gradient in zip(subject.differentiable, gradients, strict=True):
+        if (gradient is None or not bool(gradient.any())) and (estimates or (position and not _told(subject))):
+            continue
+        for direction in _directions(subject, x, position, generator):
+            slope = _Slope(subject, position, direction, upstream)
+            wanted = slope.where_it_disagrees(x, gradient)
+            if wanted is None or (estimates and wanted == 0):
+                continue
+            beside = inside(subject.sampler.domains[position], x.tensors[position] + 0.02 * slope.size(x) * direction)
+            close = x.replace(position, beside)
+            if slope.where_it_disagrees(close, subject.gradients(close, [position], upstream=upstream)[0]) is None:
+                continue  # a kink was near
+            found = slope.told(x, gradient)
+            words = f"along a direction in argument {position} the gradient says {found:.6g}, the values {wanted:.6g}"
+            return Violation(found, "the slope of the value", words, x)
+    return None
+
+
+def _directions(subject: Subject, x: Inputs, position: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """A random one, and one of an element alone, whose error would drown among many."""
+    t, domain = x.tensors[position], subject.sampler.domains[position]
+    everywhere = torch.randn(t.shape, generator=generator, dtype=torch.float64).to(t.dtype)
+    yield along(domain, t, everywhere)
+    if t.numel() > 1:
+        lone = torch.zeros_like(t)
+        lone.view(-1)[int(torch.randint(t.numel(), (1,), generator=generator))] = 1.0
+        yield along(domain, t, lone)
+
+
+@dataclass(frozen=True)
+class _Slope:
+    """The slope in one direction of one argument, with gradients coming in."""
+
+    subject: Subject
+    position: int
+    direction: Tensor
+    upstream: Tensor
+
+    def told(self, x: Inputs, gradient: Tensor | None) -> float:
+        return 0.0 if gradient is None else float((gradient * self.direction).sum())
+
+    def size(self, x: Inputs) -> float:
+        return max(1e-3, min(1.0, float(x.tensors[self.position].abs().mean())))
+
+    def measured(self, x: Inputs, step: float) -> float:
+        h = step * self.size(x)
+        ahead, behind = (
+            self.subject(x.replace(self.position, x.tensors[self.position] + side * h * self.direction))
+            for side in (1.0, -1.0)
+        )
+        return float(((ahead - behind) * self.upstream).sum()) / (2 * h)
+
+    def where_it_disagrees(self, x: Inputs, gradient: Tensor | None) -> float | None:
+        """What central differences find, if that is clearly not what the gradient says.
+
+        Those over three steps must agree with each other: at a kink, or where rounding rules, they don't.
+        """
+        steps, apart, wrong = _FINE if self.subject.exact else _COARSE
+        found, first = self.told(x, gradient), self.measured(x, steps[0])
+        steepest = float(gradient.abs().max()) if gradient is not None and gradient.numel() else 0.0
+        if abs(found - first) <= wrong * max(abs(found), abs(first), 1e-3 * steepest, 1e-7):
+            return None
+        if self.subject.exact and not exact_inside(self.subject):
+            steps, apart, wrong = _COARSE
+            first = self.measured(x, steps[0])
+            if abs(found - first) <= wrong * max(abs(found), abs(first), 1e-3 * steepest, 1e-5):
+                return None
+        slopes = [first, *(self.measured(x, step) for step in steps[1:])]
+        spread = max(slopes) - min(slopes)
+        agree = spread <= apart * max(map(abs, slopes)) + 1e-9
+        return first if agree and abs(found - first) > 10 * spread else None
+
+
+def _varies(subject: Subject, draws: list[Inputs], position: int) -> bool:
+    """Whether the value differs between values of that argument."""
+    values = []
+    for draw in draws:
+        if draw.tensors[position].shape == draws[0].tensors[position].shape:
+            try:
+                values.append(subject(draws[0].replace(position, draw.tensors[position])))
+            except LossRaised:
+                continue
+    return any(not torch.equal(v, values[0]) for v in values)
+
+
+def _has_custom_function(subject: Subject, x: Inputs, how: Mapping[str, Any]) -> bool:
+    """Whether the graph of the loss has a node whose backward pass is written in Python."""
+    at = subject.differentiable
+    leaves = [t.detach().clone().requires_grad_() if i in at else t for i, t in enumerate(x.tensors)]
+    stack, seen = [subject.callee(leaves, **{**x.keywords, **how}).grad_fn], set()
+    while stack:
+        node = stack.pop()
+        if node is None or node in seen:
+            continue
+        if isinstance(node, BackwardCFunction):
+            return True
+        seen.add(node)
+        stack += [parent for parent, _ in node.next_functions]
+    return False
