@@ -5,9 +5,18 @@
 :mod:`.run` reports. :mod:`.laws` and :mod:`.claims` hold the catalogue to its cards.
 """
 
-from . import on_changes as on_changes  # importing a module of checks enters them
+from . import on_batches as on_batches  # importing a module of checks enters them
+from . import on_calls as on_calls
+from . import on_changes as on_changes
+from . import on_devices as on_devices
 from . import on_gradients as on_gradients
+from . import on_options as on_options
+from . import on_reductions as on_reductions
+from . import on_scale as on_scale
+from . import on_shapes as on_shapes
+from . import on_types as on_types
 from . import on_values as on_values
+from . import on_weights as on_weights
 from .cases import SIZES, Case, cases
 from .catalogued import told_by
 from .claims import CLAIMS

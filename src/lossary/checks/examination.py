@@ -249,6 +249,30 @@ class Subject:
     def has_option(self, name: str) -> bool:
         return self.callee.default(name) is not inspect.Parameter.empty
 
+    # ---- what explains a difference
+
+    @cached_property
+    def independent(self) -> bool:
+        """Whether samples do not look at each other: as claimed, or as two halves of a batch show."""
+        if any(claim in self.contract for claim in ("per_sample", "mean_of_singles", "vmap")):
+            return True
+        x = self.sampler.resize(self.draw(), 4)
+        if x is None:
+            return False
+        try:
+            whole, *halves = (self(self.sampler.select(x, rows)) for rows in (range(4), range(2), range(2, 4)))
+        except LossRaised:
+            return False
+        if whole.ndim:
+            return bool(halves[0].ndim) and self.same(whole, torch.cat(halves))
+        return self.same(whole, halves[0] + halves[1]) or self.same(2 * whole, halves[0] + halves[1])
+
+    @cached_property
+    def exact_inside(self) -> bool:
+        """Whether it also computes in float64 inside, so that numbers of float32 give other results."""
+        x = self.draw(3)
+        return self.exact and not torch.equal(self(x), self(x.to(torch.float32).to(torch.float64)))
+
 
 def _values(told: Sequence[Any]) -> list[Any]:
     """Some of what a hyperparameter may be: the ends and the middle of a range, or the values told."""

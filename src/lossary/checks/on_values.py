@@ -13,7 +13,7 @@ from lossary.core import Binary, ClassIndex, Image, Probability, Real, Sign
 
 from .assumptions import implied_task
 from .examination import NotApplicable, Subject, Violation, check
-from .moves import best, clearly_wrong, inside, uphill
+from .moves import best, by_sample, clearly_wrong, inside, uphill
 from .subject import Inputs, LossRaised
 
 _NEARLY_ZERO = 2e-4
@@ -71,9 +71,9 @@ def value_depends_on_the_prediction(subject: Subject, x: Inputs) -> Violation | 
     "form (logsumexp, logsigmoid, xlogy), or keep the argument away from the edge before the operation.",
 )
 def value_is_finite(subject: Subject, x: Inputs) -> Violation | None:
-    """The value is finite in float32, under every reduction."""
+    """The value is finite in float32, reduced and unreduced."""
     single = x.to(torch.float32)
-    for how in subject.reductions:
+    for how in subject.forms:
         try:
             result = subject(single, **how)
         except LossRaised as error:
@@ -95,10 +95,10 @@ def value_is_finite(subject: Subject, x: Inputs) -> Violation | None:
 )
 def value_is_nonnegative(subject: Subject, x: Inputs) -> Violation | None:
     """No value is below 0, but for rounding and small constants."""
-    for how in subject.reductions:
-        result = subject(x, **how)
-        low = float(result.detach().nan_to_num(0.0).min()) if result.numel() else 0.0
-        if low < -1e-7 and low < -_slack(subject, x, summed=how.get("reduction") == "sum"):
+    for how in subject.forms:
+        result = by_sample(subject(x, **how)).detach()
+        low = float(result.nan_to_num(0.0).min()) if result.numel() else 0.0
+        if low < -1e-7 and low < -_slack(subject, x):
             return Violation(low, "at least 0", f"the value is {low:.6g}, below 0", x.under(how))
     return None
 
@@ -112,8 +112,8 @@ def value_is_nonnegative(subject: Subject, x: Inputs) -> Violation | None:
 )
 def value_stays_nonnegative_downhill(subject: Subject, x: Inputs) -> Violation | None:
     """No value is below 0, however far the inputs go down its slope."""
-    for at in uphill(subject, x, lambda at: -_values(subject, at).min()):
-        found = value_is_nonnegative(subject, at)
+    for at, excess in uphill(subject, x, lambda at: -by_sample(_values(subject, at)).min()):
+        found = value_is_nonnegative(subject, at) if excess > 0 else None
         if found is not None:
             return Violation(found.found, found.wanted, found.words, found.inputs or at)
     return None
@@ -153,8 +153,9 @@ def value_stays_bounded_uphill(subject: Subject, x: Inputs) -> Violation | None:
     for bound, sign in ((high, 1.0), (low, -1.0)):
         if bound is None or abs(bound) == float("inf"):
             continue
-        for at in uphill(subject, x, lambda at, sign=sign: (sign * _values(subject, at)).max()):  # type: ignore[misc]
-            found = value_is_bounded(subject, at)
+        ascent = uphill(subject, x, lambda at, sign=sign: (sign * _values(subject, at)).max())  # type: ignore[misc]
+        for at, value in ascent:
+            found = value_is_bounded(subject, at) if value > sign * bound else None
             if found is not None:
                 return Violation(found.found, found.wanted, found.words, found.inputs or at)
     return None
@@ -191,7 +192,11 @@ def zero_at_a_perfect_prediction_of_any_target(subject: Subject, x: Inputs) -> V
     if at is None:
         raise NotApplicable("the domains don't say what a perfect prediction is")
     found = _not_zero(subject, at, _ONCE_EMPTY)
-    if found is None or another_claims_business(subject, x) or (x.origin.startswith("wide") and not exact_inside(subject)):
+    if (
+        found is None
+        or another_claims_business(subject, x)
+        or (x.origin.startswith("wide") and not subject.exact_inside)
+    ):
         return None
     return found
 
@@ -273,23 +278,7 @@ def another_claims_business(subject: Subject, x: Inputs) -> bool:
         at = subject.contract.position(claim)
         if isinstance(at, int) and at < len(x.tensors) and not bool(x.tensors[at].any()):
             return True
-    return x.origin.startswith("edge: one sample") and not _independent(subject)
-
-
-def _independent(subject: Subject) -> bool:
-    """Whether samples do not look at each other: as claimed, or as two halves of a batch show."""
-    if any(claim in subject.contract for claim in ("per_sample", "mean_of_singles", "vmap")):
-        return True
-    x = subject.sampler.resize(subject.draw(), 4)
-    if x is None:
-        return False
-    try:
-        whole, *halves = (subject(subject.sampler.select(x, rows)) for rows in (range(4), range(2), range(2, 4)))
-    except LossRaised:
-        return False
-    if whole.ndim:
-        return subject.same(whole, torch.cat(halves)) if halves[0].ndim else False
-    return subject.same(whole, halves[0] + halves[1]) or subject.same(2 * whole, halves[0] + halves[1])
+    return x.origin.startswith("edge: one sample") and not subject.independent
 
 
 def _refuses(error: LossRaised) -> bool:
@@ -340,19 +329,11 @@ def _values(subject: Subject, x: Inputs) -> Tensor:
     return subject(x) if values is None else values
 
 
-def _slack(subject: Subject, x: Inputs, *, summed: bool) -> float:
+def _slack(subject: Subject, x: Inputs) -> float:
     """What rounding and small constants may take from 0."""
     size = max((float(t.detach().abs().max()) for t in _floating(x)), default=1.0)
-    rounding = 1e-7 if exact_inside(subject) else 1e-4
-    return rounding * max(1.0, min(size, 1e8)) + 1e-4 * (_elements(x) if summed or subject.kind == "sum" else 1)
-
-
-def exact_inside(subject: Subject) -> bool:
-    """Whether the loss computes in float64 inside, too."""
-    if not subject.exact:
-        return False
-    x = subject.draw(3)
-    return not torch.equal(subject(x), subject(x.to(torch.float32).to(torch.float64)))
+    rounding = 1e-7 if subject.exact_inside else 1e-4
+    return rounding * max(1.0, min(size, 1e8)) + 1e-4 * (_elements(x) if subject.kind == "sum" else 1)
 
 
 def _elements(x: Inputs) -> int:

@@ -128,6 +128,11 @@ class Sampler:
     def _from_example(self, seed: int) -> list[Any]:
         return _tuple(self.example, seed)
 
+    def agrees(self, x: Inputs) -> bool:
+        """Whether all arguments that run over the samples have the same number of them."""
+        pairs = [(t, a) for t, a in zip(x.tensors, self.axes, strict=True) if a is not None]
+        return len({t.shape[a] if t.ndim > a else -1 for t, a in pairs}) == 1
+
     def resize(self, x: Inputs, samples: int) -> Inputs | None:
         """``x`` with another number of samples, by leaving some out or by drawing more; ``None`` without a batch."""
         have = self.size(x.tensors)
@@ -206,7 +211,7 @@ class Sampler:
             found["a single 1"] = lone
         if isinstance(domain, ClassIndex) and ordinary.numel() > 1:
             lone = torch.zeros_like(ordinary)
-            lone.view(-1)[0] = self.sizes[domain.of][0] - 1
+            lone.view(-1)[0] = shape_of((domain.of,), self.sizes)[0] - 1
             found["one of another class"] = lone
         return found
 

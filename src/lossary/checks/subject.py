@@ -6,6 +6,7 @@ import contextlib
 import copy
 import inspect
 import io
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,6 +64,8 @@ class Callee:
         self.loss, self.factory = loss, factory
         self.name = getattr(loss, "__name__", type(loss).__name__)
         self.printed = ""
+        self.began: float | None = None
+        """When the call that is under way began."""
         self._building = _keywords(loss) if factory else {}
         with _seeded():
             built = self._build({})
@@ -133,6 +136,7 @@ class Callee:
     def __call__(self, tensors: Sequence[Any], **keywords: Any) -> Tensor:
         """The loss of ``tensors``. Raises :class:`LossRaised` for whatever it raises, also if it gives no tensor."""
         printed = io.StringIO()
+        self.began = time.monotonic()
         try:
             with _seeded(), contextlib.redirect_stdout(printed):
                 answer = self.built(keywords, _dtype(tensors))(*tensors)
@@ -142,6 +146,7 @@ class Callee:
             raise LossRaised from error
         finally:
             self.printed += printed.getvalue()
+        self.began = None
         if not isinstance(answer, Tensor):
             try:
                 raise TypeError(f"it must return a tensor, got {type(answer).__name__}")

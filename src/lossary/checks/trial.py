@@ -14,6 +14,8 @@ from .limits import OutOfTime, time_limit
 from .subject import Inputs, LossRaised
 
 _SHRINKS = 60
+_HANGS = 0.9
+"""Seconds in one call on inputs of a few numbers after which a loss is said to hang."""
 
 
 @dataclass
@@ -36,16 +38,15 @@ def try_check(subject: Subject, check: Check, *, seconds: float) -> Outcome:
     outcome = Outcome(check)
     ends = time.monotonic() + seconds
     x: Inputs | None = None
-    started = time.monotonic()
     try:
         with time_limit(seconds):
             for x in _candidates(subject, check):
-                started = time.monotonic()
                 if _try(subject, check, x, outcome):
                     break
     except OutOfTime:
-        took = time.monotonic() - started
-        if took > 0.8 * seconds and outcome.violation is None:
+        began = subject.callee.began
+        took = 0.0 if began is None else time.monotonic() - began
+        if took > _HANGS and outcome.violation is None:
             words = "it hangs, or takes far too long"
             outcome.violation, outcome.inputs = Violation(f"no answer after {took:.1f} s", "an answer", words), x
         return outcome
@@ -68,6 +69,9 @@ def _try(subject: Subject, check: Check, x: Inputs, outcome: Outcome) -> bool:
     except LossRaised as error:
         outcome.raised.append(error.words)
         return False
+    except Exception as error:  # of the check, not of the loss: it must not keep the other checks from their work
+        outcome.skipped = f"the check itself failed: {type(error).__name__}: {error}"
+        return True
     if x.origin.startswith("edge"):
         outcome.edges += 1
     else:
@@ -121,7 +125,7 @@ def _shrink(subject: Subject, check: Check, x: Inputs, found: Violation, ends: f
             try:
                 with time_limit(1.0):
                     violation = check.violates(subject, simpler)
-            except (LossRaised, NotApplicable, OutOfTime):
+            except (Exception, OutOfTime):  # made simple, inputs may be nothing that the check can take
                 continue
             if violation is not None and violation.wanted == found.wanted:
                 x, found, progress = violation.inputs or simpler, violation, True
@@ -131,7 +135,12 @@ def _shrink(subject: Subject, check: Check, x: Inputs, found: Violation, ends: f
 
 def _simpler(subject: Subject, x: Inputs) -> Iterator[Inputs]:
     n = subject.sampler.size(x.tensors)
-    if n is not None and n > 1:
+    sizes = [
+        t.shape[a] if t.ndim > a else None
+        for t, a in zip(x.tensors, subject.sampler.axes, strict=True)
+        if a is not None
+    ]
+    if n is not None and n > 1 and sizes == [n] * len(sizes):
         yield subject.sampler.select(x, range(n // 2))
         yield subject.sampler.select(x, range(n // 2, n))
         if n <= 6:

@@ -190,13 +190,17 @@ class Simplex(Domain):
         return torch.softmax(_normal(shape, generator, wide), self._class_axis(shape))
 
     def edges(self, sizes: Sizes, generator: torch.Generator) -> dict[str, Tensor]:
-        uniform = self.sample(sizes, generator) * 0 + 1.0 / sizes["c"][0]
-        at = self.sample(sizes, generator).argmax(self.axis("c"), keepdim=True)
-        certain = torch.zeros_like(uniform).scatter(self.axis("c"), at, 1.0)
+        drawn = self.sample(sizes, generator)
+        axis = self._class_axis(tuple(drawn.shape))
+        uniform = torch.full_like(drawn, 1.0 / drawn.shape[axis])
+        certain = torch.zeros_like(drawn).scatter(axis, drawn.argmax(axis, keepdim=True), 1.0)
         return {"uniform": uniform, "certain": certain}
 
     def _class_axis(self, shape: tuple[int, ...]) -> int:
-        return 0 if len(shape) == 1 else self.axis("c")
+        """Where the classes are: at ``c``, or where the pattern has none of that name, the second dimension."""
+        if len(shape) == 1:
+            return 0
+        return self.axis("c") if "c" in self.pattern() else 1
 
 
 class LogSimplex(Simplex):
@@ -208,7 +212,8 @@ class LogSimplex(Simplex):
         return torch.log_softmax(_normal(shape, generator, wide), self._class_axis(shape))
 
     def edges(self, sizes: Sizes, generator: torch.Generator) -> dict[str, Tensor]:
-        peaked = torch.log_softmax(1e4 * self.sample(sizes, generator), self.axis("c"))
+        drawn = self.sample(sizes, generator)
+        peaked = torch.log_softmax(1e4 * drawn, self._class_axis(tuple(drawn.shape)))
         return {"uniform": Simplex(self.shape).edges(sizes, generator)["uniform"].log(), "nearly certain": peaked}
 
 
@@ -253,11 +258,11 @@ class ClassIndex(Domain):
     differentiable: ClassVar[bool] = False
 
     def draw(self, shape: tuple[int, ...], sizes: Sizes, generator: torch.Generator, wide: bool) -> Tensor:
-        return torch.randint(sizes[self.of][0], shape, generator=generator)
+        return torch.randint(shape_of((self.of,), sizes)[0], shape, generator=generator)
 
     def edges(self, sizes: Sizes, generator: torch.Generator) -> dict[str, Tensor]:
         shape = shape_of(self.pattern(), sizes)
-        last = sizes[self.of][0] - 1
+        last = shape_of((self.of,), sizes)[0] - 1
         return {"only the first class": torch.zeros(shape, dtype=torch.long),
                 "only the last class": torch.full(shape, last)}  # fmt: skip
 
@@ -272,11 +277,12 @@ class Length(Domain):
     differentiable: ClassVar[bool] = False
 
     def draw(self, shape: tuple[int, ...], sizes: Sizes, generator: torch.Generator, wide: bool) -> Tensor:
-        return torch.randint(1, sizes[self.of][0] + 1, shape, generator=generator)
+        return torch.randint(1, shape_of((self.of,), sizes)[0] + 1, shape, generator=generator)
 
     def edges(self, sizes: Sizes, generator: torch.Generator) -> dict[str, Tensor]:
         shape = shape_of(self.pattern(), sizes)
-        return {"length 1": torch.ones(shape, dtype=torch.long), "full length": torch.full(shape, sizes[self.of][0])}
+        full = shape_of((self.of,), sizes)[0]
+        return {"length 1": torch.ones(shape, dtype=torch.long), "full length": torch.full(shape, full)}
 
 
 class Relevance(Count):
@@ -333,9 +339,13 @@ def perfect_prediction(of: Domain, target_domain: Domain, target: Tensor, sizes:
     if isinstance(target_domain, Sign) and isinstance(of, (Real, Score)):
         return target * 100.0
     if isinstance(target_domain, ClassIndex) and isinstance(of, (Logit, LogSimplex, Simplex)):
-        hot = one_hot(target, sizes["c"][0]).movedim(-1, of.axis("c")).to(torch.float64)
+        classes = target_domain.of
+        if classes not in of.pattern():
+            return None
+        axis = of.axis(classes)
+        hot = one_hot(target.long(), shape_of((classes,), sizes)[0]).movedim(-1, axis).to(torch.float64)
         if isinstance(of, LogSimplex):
-            return torch.log_softmax(100.0 * hot, of.axis("c"))
+            return torch.log_softmax(100.0 * hot, axis)
         return hot if isinstance(of, Simplex) else 100.0 * hot
     return None
 

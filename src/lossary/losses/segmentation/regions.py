@@ -65,7 +65,8 @@ def _share(wrong: Tensor, total: Tensor) -> Tensor:
 
     Losses are written as the wrong share and not as 1 minus the right one: exact near 0, and never below it.
     """
-    return wrong / torch.where(total == 0, 1.0, total)
+    nothing = total < torch.finfo(total.dtype).tiny ** 0.5  # below it the gradient's square underflows to 0
+    return torch.where(nothing, 0.0, wrong) / torch.where(nothing, 1.0, total)
 
 
 def _reduce_classes(

@@ -1,0 +1,103 @@
+"""A device that is not the default one, without the hardware: tensors that refuse to meet those of the CPU.
+
+A tensor "elsewhere" wraps one of the CPU and claims to be on the meta device. Operations compute with what is inside,
+so values can be read as on a GPU; but an operation that mixes it with an ordinary tensor of one or more dimensions
+raises, as it would there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_any, tree_map
+
+_DEVICE = torch.device("meta")
+_INDEXING = ("aten.index", "aten.index_put", "aten._index_put_impl", "aten._unsafe_index")
+"""Operations that take indices from the CPU on any device."""
+
+
+class DeviceMismatch(RuntimeError):
+    """Tensors of two devices met."""
+
+
+class Elsewhere(Tensor):
+    """A tensor that says it is on another device."""
+
+    inner: Tensor
+
+    @staticmethod
+    def __new__(cls, inner: Tensor) -> Elsewhere:
+        made: Elsewhere = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+            cls, inner.shape, strides=inner.stride(), storage_offset=inner.storage_offset(), dtype=inner.dtype,
+            device=_DEVICE, requires_grad=inner.requires_grad,
+        )  # fmt: skip
+        made.inner = inner.detach()
+        return made
+
+    def __repr__(self) -> str:  # type: ignore[override]
+        return f"Elsewhere({self.inner})"
+
+    @classmethod
+    def __torch_dispatch__(
+        cls, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        return _run(func, args, dict(kwargs or {}))
+
+
+class ElsewhereMode(TorchDispatchMode):
+    """Within it, what is made on the meta device is made elsewhere, with numbers in it."""
+
+    def __torch_dispatch__(
+        self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        return _run(func, args, dict(kwargs or {}))
+
+
+def elsewhere(value: Any) -> Any:
+    """``value`` on the other device, if it is a tensor."""
+    return Elsewhere(value) if isinstance(value, Tensor) and not isinstance(value, Elsewhere) else value
+
+
+def here(value: Any) -> Any:
+    return value.inner if isinstance(value, Elsewhere) else value
+
+
+def move_module(module: nn.Module) -> nn.Module:
+    """A module with its parameters and buffers elsewhere, as ``module.to(device)`` would: other tensors stay."""
+    for part in module.modules():
+        for name, parameter in list(part._parameters.items()):
+            if parameter is not None:
+                part._parameters[name] = nn.Parameter(Elsewhere(parameter.detach()), parameter.requires_grad)
+        for name, buffer in list(part._buffers.items()):
+            if buffer is not None:
+                part._buffers[name] = Elsewhere(buffer)
+    return module
+
+
+def _run(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    away = tree_any(lambda t: isinstance(t, Elsewhere), (args, kwargs))
+    asked = kwargs.get("device")
+    leaves = asked is not None and torch.device(asked).type == "cpu"
+    name = str(func)
+    if away and not name.startswith(_INDEXING) and not name.startswith("aten.copy_"):
+        stranger = tree_any(
+            lambda t: isinstance(t, Tensor) and not isinstance(t, Elsewhere) and t.ndim > 0, (args, kwargs)
+        )
+        if stranger:
+            raise DeviceMismatch(f"{name.removeprefix('aten.')} is given tensors of two devices")
+    if name.startswith(_INDEXING) and not isinstance(args[0], Elsewhere):
+        if tree_any(lambda t: isinstance(t, Elsewhere), args[1:]):
+            raise DeviceMismatch("a tensor of the CPU is indexed by one of another device")
+    target = asked is not None and torch.device(asked).type == _DEVICE.type
+    if asked is not None:
+        kwargs["device"] = torch.device("cpu")
+    result = func(*tree_map(here, args), **tree_map(here, kwargs))
+    if (away and not leaves) or target:
+        if name.endswith("_.default") or ("_." in name and isinstance(args[0], Elsewhere) and result is here(args[0])):
+            return args[0]
+        return tree_map(elsewhere, result)
+    return result
