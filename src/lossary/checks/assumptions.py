@@ -13,17 +13,20 @@ from .subject import Callee
 Assumed = Mapping[str, tuple[Any, str]]
 """Claim: its value, and why it is assumed."""
 
-_EVERY = ("finite", "differentiable", "pure", "dtype", "half", "device", "strict_shape")
+_EVERY = ("finite", "differentiable", "pure", "dtype", "half", "device")
 _NONNEGATIVE = ("regression", "classification", "segmentation", "detection", "metric learning")
-_SIGNED = r"nll|likelihood|policy|critic|wasserstein|gan|reward|elbo|crps|density|dpo"
+_SIGNED = r"policy|critic|wasserstein|gan|reward|elbo|crps|density|dpo"
 """In the name of a loss: it may well be negative, or not be best at its target."""
+_OF_DENSITIES = r"nll|likelihood"
+"""Likewise, where the target is no class."""
 
 
 def assumed(callee: Callee, domains: Sequence[Domain | None], task: str | None) -> Assumed:
     found: dict[str, tuple[Any, str]] = {name: (True, "holds for any loss") for name in _EVERY}
     guessed = task or implied_task(domains)
     why = f"its task is {task}" if task else f"its arguments look like {guessed}"
-    signed = re.search(_SIGNED, callee.name.lower()) is not None
+    classes = any(isinstance(d, (ClassIndex, Binary)) for d in domains[1:2])
+    signed = re.search(_SIGNED if classes else f"{_SIGNED}|{_OF_DENSITIES}", callee.name.lower()) is not None
     if guessed and not signed:
         if task and any(word in task for word in _NONNEGATIVE):
             found["nonnegative"] = (True, why)

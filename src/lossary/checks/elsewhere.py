@@ -7,7 +7,7 @@ raises, as it would there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -27,23 +27,23 @@ class DeviceMismatch(RuntimeError):
 class Elsewhere(Tensor):
     """A tensor that says it is on another device."""
 
-    inner: Tensor
+    content: Tensor
 
     @staticmethod
     def __new__(cls, inner: Tensor) -> Elsewhere:
-        made: Elsewhere = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+        made: Elsewhere = Tensor._make_wrapper_subclass(
             cls, inner.shape, strides=inner.stride(), storage_offset=inner.storage_offset(), dtype=inner.dtype,
             device=_DEVICE, requires_grad=inner.requires_grad,
         )  # fmt: skip
-        made.inner = inner.detach()
+        made.content = inner.detach()
         return made
 
     def __repr__(self) -> str:  # type: ignore[override]
-        return f"Elsewhere({self.inner})"
+        return f"Elsewhere({self.content})"
 
     @classmethod
-    def __torch_dispatch__(
-        cls, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    def __torch_dispatch__(  # type: ignore[override]  # torch's own stub leaves out that it is a class method
+        cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[Any, Any] | None = None
     ) -> Any:
         return _run(func, args, dict(kwargs or {}))
 
@@ -51,8 +51,11 @@ class Elsewhere(Tensor):
 class ElsewhereMode(TorchDispatchMode):
     """Within it, what is made on the meta device is made elsewhere, with numbers in it."""
 
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
     def __torch_dispatch__(
-        self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         return _run(func, args, dict(kwargs or {}))
 
@@ -63,7 +66,7 @@ def elsewhere(value: Any) -> Any:
 
 
 def here(value: Any) -> Any:
-    return value.inner if isinstance(value, Elsewhere) else value
+    return value.content if isinstance(value, Elsewhere) else value
 
 
 def move_module(module: nn.Module) -> nn.Module:
@@ -89,9 +92,9 @@ def _run(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
         )
         if stranger:
             raise DeviceMismatch(f"{name.removeprefix('aten.')} is given tensors of two devices")
-    if name.startswith(_INDEXING) and not isinstance(args[0], Elsewhere):
-        if tree_any(lambda t: isinstance(t, Elsewhere), args[1:]):
-            raise DeviceMismatch("a tensor of the CPU is indexed by one of another device")
+    indexes_here = name.startswith(_INDEXING) and not isinstance(args[0], Elsewhere)
+    if indexes_here and tree_any(lambda t: isinstance(t, Elsewhere), args[1:]):
+        raise DeviceMismatch("a tensor of the CPU is indexed by one of another device")
     target = asked is not None and torch.device(asked).type == _DEVICE.type
     if asked is not None:
         kwargs["device"] = torch.device("cpu")

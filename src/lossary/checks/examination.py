@@ -125,6 +125,10 @@ class Subject:
     def draw(self, seed: int = 0, *, wide: bool = False, sizes: Mapping[str, tuple[int, ...]] | None = None) -> Inputs:
         return self.sampler.draw(self.seed + seed, wide=wide, sizes=sizes).to(self.dtype)
 
+    def like(self, x: Inputs, seed: int, *, wide: bool = False) -> Inputs:
+        """Another draw in the shapes of ``x``, under its keywords."""
+        return self.sampler.like(x, self.seed + seed, wide=wide).to(self.dtype).under(x.keywords)
+
     def same(self, a: Tensor, b: Tensor, *, rtol: float | None = None, atol: float | None = None) -> bool:
         """Whether two results differ by no more than rounding; NaN equals NaN, shapes must agree."""
         if a.shape != b.shape:

@@ -129,7 +129,7 @@ def _mixed_values(subject: Subject, x: Inputs) -> Violation | None:
     if not values.ndim or values.shape[0] != n or not bool(values.isfinite().all()):
         raise NotApplicable("its unreduced values are not one per sample")
     for seed, row in ((51, 0), (52, n - 1)):
-        stranger = subject.draw(seed, wide=seed == 52)
+        stranger = subject.like(x, seed, wide=seed == 52)
         changed = _with_row(subject, x, row, stranger)
         others = [i for i in range(n) if i != row]
         after = subject.values(changed)
@@ -144,10 +144,7 @@ def _not_additive(subject: Subject, x: Inputs) -> Violation | None:
     """Of a mean or sum: what exchanging one sample does must not depend on the other samples."""
     if subject.kind == "other" or any(claim in subject.contract for claim in ("mask", "sample_weight")):
         raise NotApplicable("it gives no values of single samples")
-    resized = subject.sampler.resize(subject.draw(61), batch_of(subject, x))
-    if resized is None:
-        raise NotApplicable("it has no batch of samples")
-    elsewhere, stranger = resized.to(subject.dtype), subject.draw(63)
+    elsewhere, stranger = subject.like(x, 61), subject.like(x, 63)
     own = _with_row(subject, elsewhere, 0, x)
     here = subject(x) - subject(_with_row(subject, x, 0, stranger))
     there = subject(own) - subject(_with_row(subject, elsewhere, 0, stranger))

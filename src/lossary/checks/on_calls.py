@@ -18,8 +18,14 @@ from .scenarios import batch_of, singles
 from .subject import Inputs, LossRaised
 
 
-@check("pure", tries=("draws",), draws=2, always=True, echoes=("runs",),
-       cause="An operation in place: one with a trailing underscore, +=, or an assignment to a slice. Copy first.")  # fmt: skip
+@check(
+    "pure",
+    tries=("draws",),
+    draws=2,
+    always=True,
+    echoes=("runs",),
+    cause="An operation in place: a trailing underscore, +=, or an assignment to a slice. Copy first.",
+)
 def inputs_are_not_written_to(subject: Subject, x: Inputs) -> Violation | None:
     """Neither the call nor its backward pass writes to its inputs."""
     for grad in (False, True):
@@ -47,9 +53,13 @@ def inputs_are_not_written_to(subject: Subject, x: Inputs) -> Violation | None:
     return None
 
 
-@check("pure", tries=("once",), echoes=("runs", "inputs_are_not_written_to"),
-       cause="Something is kept between calls: a running average, a cached shape or graph, a list that grows, a "
-       "default argument that is changed.")  # fmt: skip
+@check(
+    "pure",
+    tries=("once",),
+    echoes=("runs", "inputs_are_not_written_to"),
+    cause="Something is kept between calls: a running average, a cached shape or graph, a list that grows, a "
+    "default argument that is changed.",
+)
 def calls_do_not_depend_on_each_other(subject: Subject, x: Inputs) -> Violation | None:
     """The same call gives the same again, also after other calls, in value and gradient."""
     loss = subject.callee.built(x.keywords, subject.dtype)
@@ -76,8 +86,13 @@ def calls_do_not_depend_on_each_other(subject: Subject, x: Inputs) -> Violation 
     return None
 
 
-@check("pure", tries=("once",), settings=False, echoes=("runs",),
-       cause="A print left over from looking for a fault; use logging, or return what is of interest.")  # fmt: skip
+@check(
+    "pure",
+    tries=("once",),
+    settings=False,
+    echoes=("runs",),
+    cause="A print left over from looking for a fault; use logging, or return what is of interest.",
+)
 def nothing_is_printed(subject: Subject, x: Inputs) -> Violation | None:
     """A call prints nothing."""
     subject.callee.printed = ""
@@ -89,8 +104,13 @@ def nothing_is_printed(subject: Subject, x: Inputs) -> Violation | None:
     return None
 
 
-@check("pure", tries=("once",), settings=False, echoes=("runs",),
-       cause="It draws random numbers, seeds the global generator, or changes a global setting of torch.")  # fmt: skip
+@check(
+    "pure",
+    tries=("once",),
+    settings=False,
+    echoes=("runs",),
+    cause="It draws random numbers, seeds the global generator, or changes a global setting of torch.",
+)
 def global_state_is_left_alone(subject: Subject, x: Inputs) -> Violation | None:
     """Random state and settings of torch, numpy and Python are after a call what they were before."""
     loss = subject.callee.built(x.keywords, subject.dtype)
@@ -110,8 +130,13 @@ def global_state_is_left_alone(subject: Subject, x: Inputs) -> Violation | None:
     return None
 
 
-@check("compile", tries=("once",), settings=False, echoes=("runs", "finite"),
-       cause="Python that looks at values: if on a tensor, .item(), a loop over a tensor, numpy, or a print.")  # fmt: skip
+@check(
+    "compile",
+    tries=("once",),
+    settings=False,
+    echoes=("runs", "finite"),
+    cause="Python that looks at values: if on a tensor, .item(), a loop over a tensor, numpy, or a print.",
+)
 def compiles_whole(subject: Subject, x: Inputs) -> Violation | None:
     """torch.compile captures it in one graph, and changes neither value nor gradient."""
     loss = subject.callee.built(x.keywords, subject.dtype)
@@ -143,8 +168,13 @@ def compiles_whole(subject: Subject, x: Inputs) -> Violation | None:
     return None
 
 
-@check("vmap", tries=("draws",), draws=2, echoes=("runs", "finite", "per_sample"),
-       cause="Python that looks at values, an operation in place on what is mapped, or a fixed number of dimensions.")  # fmt: skip
+@check(
+    "vmap",
+    tries=("draws",),
+    draws=2,
+    echoes=("runs", "finite", "per_sample"),
+    cause="Python that looks at values, an operation in place on what is mapped, or a fixed number of dimensions.",
+)
 def maps_over_samples(subject: Subject, x: Inputs) -> Violation | None:
     """torch.func.vmap over the samples gives what each gives alone."""
     batch_of(subject, x)

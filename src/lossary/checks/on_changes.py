@@ -75,7 +75,7 @@ def lies_below_its_chords_uphill(subject: Subject, x: Inputs) -> Violation | Non
     """So it does where the gradient of the difference leads."""
     if not subject.sampler.is_unbounded(0) or not subject.exact_inside:
         raise NotApplicable("its first argument is bounded, or it computes in float32")
-    other = subject.draw(77).tensors[0]
+    other = subject.like(x, 77).tensors[0]
     if other.shape != x.tensors[0].shape:
         raise NotApplicable("its draws differ in shape")
     for at, excess in uphill(subject, x, lambda at: _above_chord(subject, at, other).max(), first=True):
@@ -202,7 +202,7 @@ def _reordered(values: Tensor, order: Sequence[int]) -> Iterator[Tensor]:
 def _ends(subject: Subject, x: Inputs) -> Iterator[Tensor]:
     """Other predictions: those of other samples, near and far; and with one element changed."""
     first, unbounded = x.tensors[0], subject.sampler.is_unbounded(0)
-    other = first.roll(1, 0) if first.ndim and len(first) > 1 else subject.draw(77).tensors[0]
+    other = first.roll(1, 0) if first.ndim and len(first) > 1 else subject.like(x, 77).tensors[0]
     if other.shape != first.shape:
         return
     yield other
@@ -266,10 +266,12 @@ def _invariant(
 ) -> Violation | None:
     domains = subject.sampler.domains
     real = [
-        i for i, d in enumerate(domains)
-        if isinstance(x.tensors[i], Tensor) and x.tensors[i].is_floating_point()
+        i
+        for i, d in enumerate(domains)
+        if isinstance(x.tensors[i], Tensor)
+        and x.tensors[i].is_floating_point()
         and (i == 0 or (d is not None and d.has_gradient))
-    ]  # fmt: skip
+    ]
     here = subject(x)
     if not bool(here.isfinite().all()):
         return None

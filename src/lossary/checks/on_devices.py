@@ -15,9 +15,14 @@ _CUDA = ("not compiled with CUDA", "No CUDA GPUs", "Found no NVIDIA driver")
 _NUMPY = ("can't convert", "numpy()", "Cannot convert", ".numpy")
 
 
-@check("device", tries=("draws",), draws=2, echoes=("runs",),
-       cause="A tensor is made inside without device=, kept as a plain attribute instead of a buffer, or sent through "
-       "numpy or .cuda(): make it with zeros_like, new_tensor or device=prediction.device.")  # fmt: skip
+@check(
+    "device",
+    tries=("draws",),
+    draws=2,
+    echoes=("runs",),
+    cause="A tensor is made inside without device=, kept as a plain attribute instead of a buffer, or sent through "
+    "numpy or .cuda(): make it with zeros_like, new_tensor or device=prediction.device.",
+)
 def works_on_another_device(subject: Subject, x: Inputs) -> Violation | None:
     """On a device that is not the default one nothing of the CPU is mixed in."""
     keywords = {name: _moved(value) for name, value in x.keywords.items()}

@@ -92,7 +92,7 @@ def gradient_can_be_computed(subject: Subject, x: Inputs) -> Violation | None:
 )
 def gradient_flows(subject: Subject, x: Inputs) -> Violation | None:
     """A gradient reaches every argument that it should reach, and is not 0 everywhere."""
-    draws = [x, *(subject.draw(seed) for seed in range(1, 6)), *(subject.draw(seed, wide=True) for seed in range(3))]
+    draws = [x, *(subject.like(x, seed, wide=seed > 5) for seed in range(1, 9))]
     for how in subject.forms:
         for position in subject.differentiable:
             gradients = [subject.gradients(d, [position], **how)[0] for d in draws]
@@ -105,6 +105,32 @@ def gradient_flows(subject: Subject, x: Inputs) -> Violation | None:
                 words = f"the gradient in argument {position} is 0 at every draw"
                 return Violation(0.0, "a gradient that is not 0", words, x.under(how))
     return None
+
+
+@check(
+    "differentiable",
+    tries=("once",),
+    settings=False,
+    echoes=("runs", "finite"),
+    cause="What is to be a constant in the gradient, as a teacher, a baseline or a target network, is not detached.",
+)
+def no_gradient_reaches_constants(subject: Subject, x: Inputs) -> Violation | None:
+    """No gradient flows into an argument that is a constant of the loss."""
+    constants = [
+        i for i, d in enumerate(subject.sampler.domains) if d is not None and d.constant and _real(x.tensors[i])
+    ]
+    if not constants:
+        raise NotApplicable("none of its arguments is told to be constant")
+    for position in constants:
+        (gradient,) = subject.gradients(x, [position])
+        if gradient is not None and bool(gradient.any()):
+            words = f"a gradient reaches argument {position}, which is a constant"
+            return Violation(gradient.abs().max(), "no gradient in a constant", words)
+    return None
+
+
+def _real(t: Any) -> bool:
+    return isinstance(t, Tensor) and t.is_floating_point()
 
 
 @check(
@@ -192,7 +218,8 @@ def _told(subject: Subject) -> bool:
 def _varying(subject: Subject) -> list[int]:
     """Arguments whose gradient must be finite at edges, too.
 
-    That of a target may be infinite: nobody descends along it, and in an entropy of the target it is.
+    That of a target may be infinite: nobody descends along it, and in an entropy of the target, or of what a softmax
+    makes of it, it is.
     """
     if _told(subject):
         return subject.differentiable
@@ -203,7 +230,7 @@ def _varying(subject: Subject) -> list[int]:
         for i in subject.differentiable
         if i == 0
         or (i not in weights and i != subject.sampler.target)
-        or (i not in weights and isinstance(subject.sampler.domains[i], kinds))
+        or (i not in weights and type(subject.sampler.domains[i]) in kinds)
     ]
 
 

@@ -19,8 +19,13 @@ _QUIET = r"eps|smooth|reduction|reduce|ignore|average"
 """Hyperparameters that may well change nothing on ordinary inputs."""
 
 
-@check("equals", tries=("draws", "wide", "edges"), echoes=("runs", "finite"), settings=False,
-       cause="The formula is another one: compare it term by term at this input.")  # fmt: skip
+@check(
+    "equals",
+    tries=("draws", "wide", "edges"),
+    echoes=("runs", "finite"),
+    settings=False,
+    cause="The formula is another one: compare it term by term at this input.",
+)
 def equals_its_reference(subject: Subject, x: Inputs) -> Violation | None:
     """With the keywords told, the loss is its reference, in value and where both have one in gradient."""
     told = subject.contract.get("equals")
@@ -59,8 +64,13 @@ def equals_its_reference(subject: Subject, x: Inputs) -> Violation | None:
     return None
 
 
-@check("domain_check", tries=("once",), settings=False, echoes=("runs",),
-       cause="Values are taken as they come: an index wraps around or a logarithm of a negative number is clamped.")  # fmt: skip
+@check(
+    "domain_check",
+    tries=("once",),
+    settings=False,
+    echoes=("runs",),
+    cause="Values are taken as they come: an index wraps around or a logarithm of a negative number is clamped.",
+)
 def values_outside_their_domain_are_refused(subject: Subject, x: Inputs) -> Violation | None:
     """A class that does not exist, a probability beyond 1, a negative scale: each raises."""
     asked = False
@@ -79,8 +89,14 @@ def values_outside_their_domain_are_refused(subject: Subject, x: Inputs) -> Viol
     return None
 
 
-@check("options", tries=("once",), settings=False, always=True, echoes=("runs",),
-       cause="The option is stored and never used, or overwritten by a constant.")  # fmt: skip
+@check(
+    "options",
+    tries=("once",),
+    settings=False,
+    always=True,
+    echoes=("runs",),
+    cause="The option is stored and never used, or overwritten by a constant.",
+)
 def hyperparameters_have_an_effect(subject: Subject, x: Inputs) -> Violation | None:
     """Every hyperparameter that was told to vary changes some value somewhere."""
     names = [n for n in subject.params if subject.callee.accepts(n) and not re.search(_QUIET, n)]
@@ -99,8 +115,7 @@ def hyperparameters_have_an_effect(subject: Subject, x: Inputs) -> Violation | N
 def _matters(subject: Subject, x: Inputs, settings: list[Any]) -> bool:
     draws = [
         *_varied(subject, x),
-        *(subject.draw(s) for s in range(1, 5)),
-        *(subject.draw(s, wide=True) for s in range(3)),
+        *(subject.like(x, s, wide=s > 4) for s in range(1, 8)),
     ]
     draws += [e.to(subject.dtype) for e in subject.sampler.edges(limit=60)]
     asked = False

@@ -54,7 +54,7 @@ def mean_divides_by_what_was_told(subject: Subject, x: Inputs) -> Violation | No
         raise NotApplicable("it does not claim a mean beside a sum or values")
     told = subject.contract.mean_over
     possible = None if told is None else {told}
-    draws = [x, *(Inputs(subject.draw(s).tensors, f"seed {s}", x.keywords) for s in (1, 2, 3))]
+    draws = [x, *(subject.like(x, s) for s in (1, 2, 3))]
     resized = [subject.sampler.resize(x, size) for size in (1, 3, 2 * batch_of(subject, x))]
     draws += [r.to(subject.dtype) for r in resized if r is not None]
     for draw in draws:
@@ -68,9 +68,10 @@ def mean_divides_by_what_was_told(subject: Subject, x: Inputs) -> Violation | No
                 continue
             counts = _counts(subject, case)
             fitting = {
-                name for name, count in counts.items()
+                name
+                for name, count in counts.items()
                 if count and subject.same(mean * count, total, rtol=1e-5, atol=1e-6)
-            }  # fmt: skip
+            }
             left = fitting if possible is None else possible & fitting
             if not left and (told is None or told in counts):
                 wanted = told or "/".join(sorted(possible or counts))

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from .examination import NotApplicable, Subject, Violation, check
+from .memory import Largest
 from .scenarios import batch_of
 from .subject import Inputs, LossRaised
 
@@ -22,8 +19,13 @@ _SECONDS = 20.0
 """For all ranks to answer."""
 
 
-@check("memory", tries=("once",), settings=False, echoes=("runs",),
-       cause="An intermediate of all pairs of samples: of (n, n), or of (n, n, d) by broadcasting.")  # fmt: skip
+@check(
+    "memory",
+    tries=("once",),
+    settings=False,
+    echoes=("runs",),
+    cause="An intermediate of all pairs of samples: of (n, n), or of (n, n, d) by broadcasting.",
+)
 def memory_grows_with_the_samples(subject: Subject, x: Inputs) -> Violation | None:
     """Twice the samples take about twice the memory, and not four times."""
     batch_of(subject, x)
@@ -31,7 +33,7 @@ def memory_grows_with_the_samples(subject: Subject, x: Inputs) -> Violation | No
     for samples in _SAMPLES:
         resized = subject.sampler.resize(x, samples)
         assert resized is not None
-        with _Largest() as seen:
+        with Largest() as seen:
             subject.gradients(resized.to(subject.dtype))
         largest.append(seen.numbers)
     if largest[-1] > 3.0 * largest[-2] and largest[-2] > 2.5 * largest[-3]:
@@ -40,8 +42,14 @@ def memory_grows_with_the_samples(subject: Subject, x: Inputs) -> Violation | No
     return None
 
 
-@check("distributed", tries=("draws",), draws=2, settings=False, echoes=("runs",),
-       cause="Each rank divides by its own count, or what is gathered from the others carries no gradient.")  # fmt: skip
+@check(
+    "distributed",
+    tries=("draws",),
+    draws=2,
+    settings=False,
+    echoes=("runs",),
+    cause="Each rank divides by its own count, or what is gathered from the others carries no gradient.",
+)
 def ranks_add_up_to_the_batch(subject: Subject, x: Inputs) -> Violation | None:
     """Value and gradient, averaged over ranks as data parallelism does, are those of the whole batch."""
     ranks = subject.ranks or 2
@@ -70,19 +78,6 @@ def ranks_add_up_to_the_batch(subject: Subject, x: Inputs) -> Violation | None:
     return None
 
 
-class _Largest(TorchDispatchMode):
-    """Notes the most numbers that any operation made."""
-
-    numbers = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        for t in tree_leaves(result):
-            if isinstance(t, Tensor) and t.untyped_storage().nbytes():
-                self.numbers = max(self.numbers, t.untyped_storage().nbytes() // t.element_size())
-        return result
-
-
 def _on_ranks(subject: Subject, x: Inputs, ranks: int, size: int) -> list[dict[str, Any]]:
     """What each rank makes of its own part, in processes of their own with a real process group."""
     context: Any = multiprocessing.get_context("fork")
@@ -104,10 +99,13 @@ def _on_ranks(subject: Subject, x: Inputs, ranks: int, size: int) -> list[dict[s
             for worker in workers:
                 worker.join(1.0)
                 worker.kill()
-    broken = next((a for a in answers if a is None or "raised" in a), {})
-    if broken is None or broken:
-        raise NotApplicable("no answer from a rank" if broken is None else f"on a rank it raises {broken['raised']}")
-    return [answer for answer in answers if answer is not None]
+    if any(answer is None for answer in answers):
+        raise NotApplicable("a rank gave no answer")
+    parts: list[dict[str, Any]] = [answer for answer in answers if answer is not None]
+    for part in parts:
+        if "raised" in part:
+            raise NotApplicable(f"on a rank it raises {part['raised']}")
+    return parts
 
 
 def _work(subject: Subject, x: Inputs, rank: int, ranks: int, size: int, folder: Path, sending: Any) -> None:

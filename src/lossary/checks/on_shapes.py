@@ -70,3 +70,27 @@ def _broken(subject: Subject, x: Inputs) -> Iterator[tuple[str, Inputs]]:
 def _alike(x: Inputs, i: int) -> bool:
     """Whether another argument has the same shape, so that one more dimension can mean nothing."""
     return any(j != i and isinstance(t, Tensor) and t.shape == x.tensors[i].shape for j, t in enumerate(x.tensors))
+
+
+@check(
+    "strict_shape",
+    tries=("draws",),
+    draws=2,
+    settings=False,
+    always=True,
+    echoes=("runs",),
+    cause="The inputs are a column (N, 1) and a row (N,): broadcasting makes (N, N) of them. Squeeze or unsqueeze one.",
+)
+def columns_do_not_meet_rows(subject: Subject, x: Inputs) -> Violation | None:
+    """Where it takes a column beside a row, it gives what two rows give: it does not pair each with each."""
+    n = subject.sampler.size(x.tensors)
+    columns = [i for i, t in enumerate(x.tensors) if isinstance(t, Tensor) and t.ndim == 2 and t.shape == (n, 1)]
+    rows = [i for i, t in enumerate(x.tensors) if isinstance(t, Tensor) and t.ndim == 1 and t.shape == (n,)]
+    if n is None or n < 2 or not columns or not rows:
+        raise NotApplicable("it takes no column beside a row")
+    fitting = x.with_tensors([t.squeeze(1) if i in columns else t for i, t in enumerate(x.tensors)])
+    here, there = subject(x), subject(fitting)
+    if here.numel() != there.numel() or not subject.same(here.flatten(), there.flatten(), rtol=1e-5):
+        words = f"a column {n, 1} beside a row {(n,)} gives something else than two rows: it pairs each with each"
+        return Violation(here, "what two rows give", words, x)
+    return None

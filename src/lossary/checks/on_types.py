@@ -5,21 +5,27 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lossary.core import Binary, ClassIndex, Count
+from lossary.core import Binary, ClassIndex, Count, Probability
 
 from .examination import NotApplicable, Subject, Violation, check
+from .memory import Largest
 from .scenarios import batch_of
 from .subject import Inputs, LossRaised
 
 _TOLERANCE = {torch.float16: 2e-2, torch.bfloat16: 6e-2}
 _MANY = 70_000
 """More numbers than float16 can count to: a sum, or a count, of them overflows."""
-_UNSUPPORTED = ("not implemented for", "not supported for", "expected scalar type", "must have the same dtype")
+_UNSUPPORTED = ("not implemented", "not support", "n't support", "unsupported", "scalar type", "the same dtype")
 
 
-@check("dtype", tries=("draws",), draws=3, echoes=("runs",),
-       cause="A tensor made inside without dtype=, or a cast to float: use prediction.new_tensor, zeros_like, or "
-       "dtype=prediction.dtype.")  # fmt: skip
+@check(
+    "dtype",
+    tries=("draws",),
+    draws=3,
+    echoes=("runs",),
+    cause="A tensor made inside without dtype=, or a cast to float: use prediction.new_tensor, zeros_like, or "
+    "dtype=prediction.dtype.",
+)
 def result_has_the_type_of_its_inputs(subject: Subject, x: Inputs) -> Violation | None:
     """float32 in, float32 out; float64 in, float64 out."""
     for dtype in (torch.float32, torch.float64):
@@ -35,11 +41,15 @@ def result_has_the_type_of_its_inputs(subject: Subject, x: Inputs) -> Violation 
     return None
 
 
-@check("dtype", tries=("once",), echoes=("runs", "result_has_the_type_of_its_inputs"),
-       cause="It casts to float32 inside, by .float() or by a constant tensor.")  # fmt: skip
+@check(
+    "dtype",
+    tries=("once",),
+    echoes=("runs", "result_has_the_type_of_its_inputs"),
+    cause="It casts to float32 inside, by .float() or by a constant tensor.",
+)
 def double_precision_is_kept(subject: Subject, x: Inputs) -> Violation | None:
     """In float64 the result has more than the 24 bits of float32."""
-    draws = [x, *(Inputs(subject.draw(s).tensors, f"seed {s}", x.keywords) for s in range(1, 7))]
+    draws = [x, *(subject.like(x, s) for s in range(1, 7))]
     results = [subject(d.to(torch.float64)).detach() for d in draws]
     numbers = torch.cat([r.flatten().double() for r in results])
     rough = numbers.float().double() == numbers
@@ -49,9 +59,14 @@ def double_precision_is_kept(subject: Subject, x: Inputs) -> Violation | None:
     return None
 
 
-@check("dtype", tries=("draws",), draws=3, echoes=("runs",),
-       cause="Arithmetic on whole numbers or booleans: 1 - target wraps around in uint8, a mean is truncated, a weight "
-       "is rounded. Cast the target to the prediction's type first.")  # fmt: skip
+@check(
+    "dtype",
+    tries=("draws",),
+    draws=3,
+    echoes=("runs",),
+    cause="Arithmetic on whole numbers or booleans: 1 - target wraps around in uint8, a mean is truncated, a weight "
+    "is rounded. Cast the target to the prediction's type first.",
+)
 def whole_targets_mean_what_they_say(subject: Subject, x: Inputs) -> Violation | None:
     """Targets of whole numbers or booleans give what floating-point ones give, or are refused."""
     asked = False
@@ -80,11 +95,18 @@ def whole_targets_mean_what_they_say(subject: Subject, x: Inputs) -> Violation |
     return None
 
 
-@check("half", tries=("draws", "edges"), draws=3, echoes=("runs", "finite", "dtype"),
-       cause="An epsilon that half precision rounds to 0, a constant beyond its range, or a step that should be "
-       "computed in float32.")  # fmt: skip
+@check(
+    "half",
+    tries=("draws", "edges"),
+    draws=3,
+    echoes=("runs", "finite", "dtype"),
+    cause="An epsilon that half precision rounds to 0, a constant beyond its range, or a step that should be "
+    "computed in float32.",
+)
 def half_precision_is_near(subject: Subject, x: Inputs) -> Violation | None:
     """In float16 and bfloat16 value and gradient are finite and near those of float64 of the same numbers."""
+    if x.origin.startswith("edge") and not isinstance(subject.sampler.domains[0], Probability):
+        return None  # at the edges of what is unbounded half precision may well overflow
     if any(
         isinstance(t, Tensor) and t.is_floating_point() and t.numel() and float(t.abs().max()) > 100 for t in x.tensors
     ):
@@ -96,25 +118,44 @@ def half_precision_is_near(subject: Subject, x: Inputs) -> Violation | None:
     return None
 
 
-@check("half", tries=("once",), echoes=("runs", "finite", "dtype", "half_precision_is_near"),
-       cause="A sum over many elements overflows float16 beyond 65504: sum, or take the mean, in float32.")  # fmt: skip
+@check(
+    "half",
+    tries=("once",),
+    echoes=("runs", "finite", "dtype", "half_precision_is_near"),
+    cause="A sum over many elements overflows float16 beyond 65504: sum, or take the mean, in float32.",
+)
 def many_numbers_in_half_precision(subject: Subject, x: Inputs) -> Violation | None:
-    """Of very many numbers the float16 result is still finite and near."""
-    n = batch_of(subject, x)
+    """Of very many samples, or of one very large one, the float16 result is still finite and near."""
     first = x.tensors[0]
-    if not isinstance(first, Tensor) or not first.numel() or n == 0:
-        raise NotApplicable("its first argument is empty")
-    if (
-        "memory" not in subject.contract
-        and "per_sample" not in subject.contract
-        and "replicate" not in subject.contract
-    ):
-        raise NotApplicable("nothing says that its samples are independent")
-    if subject.kind != "mean":
-        raise NotApplicable("it is no mean, and may well leave the range of half precision")
-    times = max(1, _MANY // first.numel())
-    many = subject.sampler.select(x, list(range(n)) * times, f"{x.origin}, {times} times")
-    return _half(subject, many.to(torch.float16), 5e-2)
+    if not isinstance(first, Tensor) or not first.numel() or not x.tensors[0].is_floating_point():
+        raise NotApplicable("its first argument holds no numbers")
+    many = []
+    if subject.kind == "mean" and not _quadratic(subject, x):
+        n, times = batch_of(subject, x), max(1, _MANY // first.numel())
+        many.append(subject.sampler.select(x, list(range(n)) * times, f"{x.origin}, {times} times"))
+    large = subject.sampler.larger(subject.seed, _MANY)
+    if large is not None and not _quadratic(subject, x):
+        many.append(large.under(x.keywords))
+    if not many:
+        raise NotApplicable("it is no mean over samples, and its samples can't be made larger")
+    for each in many:
+        found = _half(subject, each.to(torch.float16), 5e-2)
+        if found is not None:
+            return found
+    return None
+
+
+def _quadratic(subject: Subject, x: Inputs) -> bool:
+    """Whether it needs more memory than in proportion, so that very many samples would be too many."""
+    n = subject.sampler.size(x.tensors)
+    if n is None:
+        return False
+    largest = []
+    for times in (8, 16):
+        with Largest() as seen:
+            subject(subject.sampler.select(x, list(range(n)) * times))
+        largest.append(seen.numbers)
+    return bool(largest[1] > 2.5 * largest[0])
 
 
 def _half(subject: Subject, x: Inputs, tolerance: float) -> Violation | None:

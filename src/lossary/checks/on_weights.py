@@ -238,7 +238,7 @@ def weight_zero_drops_the_sample(subject: Subject, x: Inputs) -> Violation | Non
     weight = ones.clone()
     weight[0] = 0
     here = given(x, at, weight)
-    other = subject.sampler.join(x, subject.sampler.select(subject.draw(71), [0]))
+    other = subject.sampler.join(x, subject.sampler.select(subject.like(x, 71), [0]))
     swapped = subject.sampler.select(other, [n, *range(1, n)])
     there = given(Inputs(swapped.tensors, x.origin, x.keywords), at, weight)
     if not subject.same(subject(here), subject(there), rtol=1e-5):
@@ -326,7 +326,7 @@ def _masked(subject: Subject, x: Inputs) -> list[tuple[Inputs, Tensor]]:
 def _moved(subject: Subject, x: Inputs, position: int, kept: Tensor) -> list[Inputs]:
     """``x`` with other numbers where ``kept`` is False."""
     t = x.tensors[position]
-    other = subject.draw(83).tensors[position]
+    other = subject.like(x, 83).tensors[position]
     moved = [torch.where(kept, t, other)] if other.shape == t.shape and other.dtype == t.dtype else []
     if t.is_floating_point() and subject.sampler.is_unbounded(position):
         moved.append(torch.where(kept, t, t + _LOUD))

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lossary.core import Binary, ClassIndex, Domain, Either, Length, Real, perfect_prediction, shape_of
+from lossary.core import Binary, ClassIndex, Domain, Either, Embedding, Length, Real, fits, perfect_prediction, shape_of
 
 from .cases import SIZES
 from .subject import Inputs
@@ -115,6 +115,48 @@ class Sampler:
             tensors[i] = self._draw(self.domains[i], i, self.sizes, generator, wide)
         return Inputs(tuple(tensors), origin)
 
+    def like(self, x: Inputs, seed: int, *, wide: bool = False) -> Inputs:
+        """A draw in the shapes of ``x``, samples included; of an example, as many samples as ``x`` has."""
+        if self.example is None:
+            return self.draw(seed, wide=wide, sizes=self.sizes_in(x))
+        drawn, samples = self.draw(seed, wide=wide), self.size(x.tensors)
+        resized = self.resize(drawn, samples) if samples is not None else None
+        return drawn if resized is None else resized
+
+    def sizes_in(self, x: Inputs) -> dict[str, tuple[int, ...]]:
+        """What each name of a dimension stands for in ``x``."""
+        found: dict[str, tuple[int, ...]] = {}
+        for domain, t in zip(self.domains, x.tensors, strict=True):
+            if domain is not None and isinstance(t, Tensor):
+                fits(domain.pattern(), t.shape, found)
+        return found
+
+    def larger(self, seed: int, numbers: int) -> Inputs | None:
+        """A draw of one sample with about as many ``numbers``, where its other dimensions can be made longer."""
+        first = self.domains[0]
+        if first is None or isinstance(first, Embedding) or any(d is None for d in self.domains):
+            return None  # vectors are not that long
+        batch = first.pattern()[self.axes[0]] if self.axes[0] is not None else None
+        names = [n for n in first.pattern() if n not in ("c", batch) and not n.isdigit()]
+        counted = {n for d in self.domains if d is not None for n in _counted(d)}
+        names = [n for n in names if n not in counted]
+        if not names:
+            return None
+        dims = sum(len(self.sizes[n]) for n in names)
+        side = math.ceil(numbers ** (1 / max(dims, 1)))
+        sizes = {n: (side,) * len(self.sizes[n]) for n in names} | ({batch: (1,)} if batch in self.sizes else {})
+        generator = torch.Generator().manual_seed(seed)
+        chosen = {**self.sizes, **sizes}
+        drawn = [self._draw(d, i, chosen, generator, wide=False) for i, d in enumerate(self.domains)]
+        return Inputs(tuple(drawn), f"seed {seed}, {side} along {', '.join(names)}")
+
+    @property
+    def starred(self) -> list[str]:
+        """Names that stand for any number of dimensions beside the samples."""
+        patterns = [d.pattern() for d in self.domains if d is not None]
+        lead = {p[0] for p in patterns if p}
+        return sorted({n for p in patterns for n in p if n.startswith("*")} - lead)
+
     def _draw(self, domain: Domain | None, i: int, sizes: Mapping[str, Any], generator: Any, wide: bool) -> Any:
         assert domain is not None
         return self._cast(domain.sample(sizes, generator, wide=wide), i)
@@ -140,9 +182,11 @@ class Sampler:
             return None
         more = 1
         while have < samples:
-            x, have = self.join(x, self.draw(1000 + more)), have + (self.batch or 1)
+            x = self.join(x, self.like(x, 1000 + more))
+            have = self.size(x.tensors) or samples
             more += 1
-        return self.select(x, range(samples), f"{x.origin}, {samples} samples")
+        origin = x.origin.split(", resized")[0]
+        return self.select(x, range(samples), f"{origin}, resized to {samples} samples")
 
     def select(self, x: Inputs, rows: Sequence[int], origin: str | None = None) -> Inputs:
         """The samples ``rows`` of ``x``, in that order; one may be there more than once."""

@@ -91,6 +91,10 @@ def _candidates(subject: Subject, check: Check) -> Iterator[Inputs]:
         for k, setting in enumerate(settings):
             for seed in range((check.draws if not k else max(2, check.draws // 4)) * more):
                 yield _under(subject.draw(seed), setting)
+    if "draws" in check.tries and check.claim != "runs" and subject.sampler.example is None:
+        for name in subject.sampler.starred:  # any number of dimensions: none and one, too
+            for size in ((6,), ()):
+                yield subject.draw(900, sizes={name: size})
     if "perfect" in check.tries:
         for setting in settings:
             for seed in range(3):

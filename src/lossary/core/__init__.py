@@ -42,6 +42,7 @@ from .domains import (
     Simplex,
     Sizes,
     Waveform,
+    fits,
     perfect_prediction,
     shape_of,
 )
@@ -58,6 +59,6 @@ __all__ = [
     "OpenFraction", "Optional", "PairLoss", "Positive", "PositiveInt", "PositiveReal", "Probability", "Real",
     "Reduce", "Reduction", "Relevance", "Result", "Score", "Sign", "Simplex", "SingleLoss", "Sizes", "Trait",
     "TripletLoss", "UnknownNameError", "Waveform", "Weighted", "When", "Within", "align", "definition_of",
-    "definitions", "fill_masked", "loss", "masked_sum", "perfect_prediction", "reduce", "reduce_classes",
+    "definitions", "fill_masked", "fits", "loss", "masked_sum", "perfect_prediction", "reduce", "reduce_classes",
     "require", "shape_of",
 ]  # fmt: skip

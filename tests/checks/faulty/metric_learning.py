@@ -226,7 +226,8 @@ SPECIMENS: list[Specimen] = [
         told={
             "example": triplet_rows,
             "claims": {"finite": True, "nonnegative": True, "permutation": True, "mean_of_singles": True,
-                       "sample_weight": {"arg": "sample_weight"}, "differentiable": (0, 1, 2)},
+                       "sample_weight": {"arg": "sample_weight"}, "mean_over": "weight",
+                       "differentiable": (0, 1, 2)},
         },
         seen_in="reports that removing a sample and giving it weight 0 train differently",
     ),

@@ -346,7 +346,7 @@ SPECIMENS = [
             ),
             claims={
                 "finite": True, "nonnegative": True, "zero_at_perfect": True, "permutation": True, "convex": True,
-                "sample_weight": {"arg": 2}, "replicate": True, "dtype": True,
+                "sample_weight": {"arg": 2}, "mean_over": "weight", "replicate": True, "dtype": True,
             },
         ),
         seen_in="weights of samples followed by a plain mean, so that weight 0 is not absence",
