@@ -129,6 +129,7 @@ FAULTY = [
     ("second detached", lambda x, y: (x - y.detach()).square().mean(), REAL, BOTH, "gradient_flows"),
     ("rounded", lambda x, t: ((x > 0).to(x) - t).abs().mean() + 0 * x.mean(), LOGITS, HELD, "gradient_flows"),
     ("none detached", only_the_mean_flows, REAL, HELD, "gradient_flows"),
+    ("last dropped", lambda x, y: (x - y)[:-1].square().mean(), REAL, HELD, "gradient_reaches_every_sample"),
     ("in place", in_place, REAL, {}, "gradient_can_be_computed"),
     ("numpy", lambda x, y: mean_square(torch.from_numpy(x.numpy()), y), REAL, {}, "gradient_can_be_computed"),
     ("clamped", clamped, LOGITS, HELD, "gradient_reaches_confident_mistakes"),
@@ -193,6 +194,9 @@ RIGHT = [
     ("written", written(square, lambda g, x, y: 2 * g * (x - y)), REAL, EVERY),
     ("estimate", written(lambda x, y: (x.round() - y.round()).square(), lambda g, x, y: 2 * g * (x - y)), REAL, {}),
     ("values only", square, REAL, EVERY),
+    ("far margin", lambda x, y: F.relu((x - y).abs().mean(1) - 1.5).mean(), REAL, EVERY),
+    ("distillation", lambda x, y: F.kl_div(x.log_softmax(1), y.softmax(1), reduction="batchmean"),
+     [Logit("n c"), Logit("n c")], EVERY),
     ("sum", lambda x, y: (x - y).square().sum(), REAL, EVERY),
 ]  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 
 import torch
@@ -109,7 +110,7 @@ def uphill(
             if slope is not None:
                 size = 2.0 ** (step - 4) * (0.2 + tensors[i].abs())
                 tensors[i] = inside(subject.sampler.domains[i], tensors[i] + size * slope.nan_to_num(0.0).sign())
-        x = x.with_tensors(tensors, f"uphill from {x.origin}" if not step else None)
+        x = x.with_tensors(tensors, f"uphill from {_start(x)}" if not step else None)
 
 
 def best(subject: Subject, x: Inputs) -> Inputs | None:
@@ -117,7 +118,8 @@ def best(subject: Subject, x: Inputs) -> Inputs | None:
     if subject.sampler.tells_perfect:
         told = subject.sampler.perfect(subject.seed)
         return None if told is None else told.under(x.keywords).to(subject.dtype)
-    return subject.sampler.perfected(x)
+    found = subject.sampler.perfected(x)
+    return None if found is None else _named(found, f"perfect, {_start(x)}")
 
 
 def clearly_wrong(subject: Subject, at: Inputs) -> Iterator[Inputs]:
@@ -141,10 +143,10 @@ def clearly_wrong(subject: Subject, at: Inputs) -> Iterator[Inputs]:
     else:
         ways = {"too high": prediction + size, "too low": prediction - size}
     for word, wrong in ways.items():
-        yield _named(at.replace(0, inside(domain, wrong)), f"{word}, {at.origin}")
+        yield _named(at.replace(0, inside(domain, wrong)), f"{word}: {_start(at)}")
     axis = subject.sampler.axes[0]
     if axis is not None and prediction.shape[axis] > 1:
-        yield _named(at.replace(0, prediction.roll(1, axis)), f"predictions of other samples, {at.origin}")
+        yield _named(at.replace(0, prediction.roll(1, axis)), f"predictions of other samples: {_start(at)}")
 
 
 def by_sample(values: Tensor) -> Tensor:
@@ -157,6 +159,11 @@ def class_axis(domain: Domain, name: str = "c") -> int:
     if len(domain.pattern()) == 1:
         return 0
     return domain.axis(name) if name in domain.pattern() else 1
+
+
+def _start(x: Inputs) -> str:
+    """Where ``x`` was moved from, however often."""
+    return re.sub(r"^((perfect|uphill from|[a-z ]*(opposite|high|low|right|class|samples)):?,? )+", "", x.origin)
 
 
 def _named(x: Inputs, origin: str) -> Inputs:

@@ -17,7 +17,7 @@ from .subject import Inputs
 
 _CONSTANTS = {"rtol": 1e-4, "atol": 1e-5}
 """What small constants in a loss may do to a symmetry."""
-_SCALED = {"rtol": 1e-3, "atol": 1e-4}
+_SCALED = {"rtol": 2e-3, "atol": 2e-4}
 """What those against division by 0 may do where the numbers get smaller."""
 _BEND = 1e-6
 """Relative to the values: what rounding may do to a line or chord."""
@@ -148,7 +148,7 @@ def does_not_fall_uphill(subject: Subject, x: Inputs) -> Violation | None:
 )
 def may_be_scaled(subject: Subject, x: Inputs) -> Violation | None:
     """The first argument, or all real ones together, may be multiplied by a positive number."""
-    return _invariant(subject, x, "scaled", torch.mul, (0.3, 3.0, 20.0, 1000.0))
+    return _invariant(subject, x, "scaled", torch.mul, (0.1, 3.0, 20.0, 1000.0))
 
 
 @check(

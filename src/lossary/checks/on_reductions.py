@@ -11,7 +11,7 @@ from torch import Tensor
 from lossary.core import ClassIndex
 
 from .examination import NotApplicable, Subject, Violation, check
-from .scenarios import batch_of, class_weights, given, ignored
+from .scenarios import CLASS_WEIGHTS, batch_of, class_weights, given, ignored
 from .subject import Inputs, LossRaised
 
 
@@ -30,7 +30,8 @@ def sum_is_that_of_the_values(subject: Subject, x: Inputs) -> Violation | None:
             raise NotApplicable("it does not claim unreduced values")
         values = subject(case, reduction="none")
         n = batch_of(subject, case)
-        if n > 1 and (not values.ndim or values.numel() < n):
+        single = "per_sample" in subject.contract or subject.contract.mean_over is not None
+        if n > 1 and single and (not values.ndim or values.numel() < n):
             words = f'of {n} samples reduction="none" gives the shape {tuple(values.shape)}'
             return Violation(tuple(values.shape), "a value per sample", words, case.under({"reduction": "none"}))
         if "sum" in names and bool(values.isfinite().all()):
@@ -59,6 +60,8 @@ def mean_divides_by_what_was_told(subject: Subject, x: Inputs) -> Violation | No
     draws += [r.to(subject.dtype) for r in resized if r is not None]
     for draw in draws:
         for case in _cases(subject, draw):
+            if _weighs_in_other_ways(subject, case):
+                continue
             mean = subject(case, reduction="mean")
             total = subject(case, reduction="sum") if "sum" in names else subject(case, reduction="none").sum()
             if mean.ndim:
@@ -144,6 +147,7 @@ def _counts(subject: Subject, x: Inputs) -> Mapping[str, float]:
     counts: dict[str, float] = {"batch": batch_of(subject, x)}
     if values is not None:
         counts["elements"] = values.numel()
+        counts["not zero"] = int((values != 0).sum())  # as where samples without a partner do not count
     valid: Tensor | None = None
     weight: Tensor | None = None
     target = next((i for i, d in enumerate(subject.sampler.domains) if isinstance(d, ClassIndex)), None)
@@ -158,12 +162,10 @@ def _counts(subject: Subject, x: Inputs) -> Mapping[str, float]:
         counts["valid"] = float(valid.sum())
     elif values is not None:
         counts["valid"] = values.numel()
-    if "class_weight" in subject.contract and target is not None:
-        try:
-            where, _ = class_weights(subject, x)
-        except NotApplicable:
-            where = ""
-        table = x.tensors[where] if isinstance(where, int) else x.keywords.get(where)
+    if target is not None:
+        table = next((value for name, value in x.keywords.items() if name in CLASS_WEIGHTS), None)
+        told = subject.contract.position("class_weight")
+        table = x.tensors[told] if isinstance(told, int) else table
         if isinstance(table, Tensor):
             classes = x.tensors[target].clamp(0, len(table) - 1).long()
             weight = table.double()[classes] * (valid if valid is not None else 1.0)
@@ -173,6 +175,13 @@ def _counts(subject: Subject, x: Inputs) -> Mapping[str, float]:
         weight = own if weight is None else weight * own.reshape(own.shape + (1,) * (weight.ndim - own.ndim))
     counts["weight"] = float(weight.sum()) if weight is not None else counts.get("valid", counts["batch"])
     return counts
+
+
+def _weighs_in_other_ways(subject: Subject, x: Inputs) -> bool:
+    """Whether keywords hold weights of which nothing says what they weigh."""
+    tensors = [name for name, value in x.keywords.items() if isinstance(value, Tensor)]
+    classes = any(isinstance(d, ClassIndex) for d in subject.sampler.domains)
+    return any(name not in CLASS_WEIGHTS or not classes for name in tensors)
 
 
 def _list(counts: Mapping[str, Any]) -> str:

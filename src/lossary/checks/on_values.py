@@ -188,7 +188,7 @@ def zero_at_a_perfect_prediction_of_any_target(subject: Subject, x: Inputs) -> V
     target = subject.sampler.domains[subject.sampler.target] if len(x.tensors) > subject.sampler.target else None
     if x.origin.startswith("edge") and not isinstance(target, (Binary, ClassIndex, Sign)):
         return None  # a correlation or an angle with what is constant or 0 is not defined
-    at = subject.sampler.perfected(x)
+    at = best(subject, x)
     if at is None:
         raise NotApplicable("the domains don't say what a perfect prediction is")
     found = _not_zero(subject, at, _ONCE_EMPTY)

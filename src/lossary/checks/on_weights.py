@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -235,6 +236,11 @@ def weight_zero_drops_the_sample(subject: Subject, x: Inputs) -> Violation | Non
     n = batch_of(subject, x)
     if n < 2 or not ones.ndim or ones.shape[0] != n:
         raise NotApplicable("its weights do not run over the samples")
+    how = mean_how(subject)
+    plain = subject(given(x, at, ones), **how)
+    alone = torch.stack([v.mean() for v in singles(subject, given(x, at, ones), how)])
+    if plain.ndim or not any(subject.same(plain, v, rtol=1e-5) for v in (alone.mean(), alone.sum())):
+        raise NotApplicable("its samples do not have a loss of their own")
     weight = ones.clone()
     weight[0] = 0
     here = given(x, at, weight)
@@ -249,9 +255,8 @@ def weight_zero_drops_the_sample(subject: Subject, x: Inputs) -> Violation | Non
     twice = ones.clone()
     twice[0] = 5.0
     if subject.same(subject(given(x, at, twice)), subject(given(x, at, ones)), rtol=1e-9, atol=0.0):
-        alone = {float(v.sum()) for v in singles(subject, given(x, at, ones), mean_how(subject))}
         words = "five times the weight of a sample changes nothing"
-        if len(alone) > 1:
+        if len(set(alone.tolist())) > 1:
             return Violation(subject(given(x, at, twice)), "an effect of the weight", words, given(x, at, twice))
     return None
 
@@ -353,8 +358,9 @@ def _nothing(subject: Subject, x: Inputs) -> list[Inputs]:
         at, ones = mask_in(subject, x)
         cases.append(given(x, at, torch.zeros_like(ones)))
     if "sample_weight" in subject.contract and subject.contract.mean_over != "batch":
-        at, ones = _weight_in(subject, x)
-        cases.append(given(x, at, torch.zeros_like(ones)))
+        with contextlib.suppress(NotApplicable):
+            at, ones = _weight_in(subject, x)
+            cases.append(given(x, at, torch.zeros_like(ones)))
     return cases
 
 
@@ -364,4 +370,9 @@ def _weight_in(subject: Subject, x: Inputs) -> tuple[str | int, Tensor]:
     assert at is not None
     if isinstance(at, int):
         return at, torch.ones_like(x.tensors[at])
-    return at, torch.ones(batch_of(subject, x), dtype=subject.dtype)
+    ones = torch.ones(batch_of(subject, x), dtype=subject.dtype)
+    try:
+        subject(x.under({at: ones}))
+    except LossRaised as error:
+        raise NotApplicable(f"it takes no weight per sample: {error.words}") from None
+    return at, ones

@@ -26,7 +26,7 @@ from .subject import Callee
 from .trial import Outcome, try_check
 
 _SECONDS, _THOROUGH_SECONDS = 10.0, 60.0
-_AT_LEAST = 1.0
+_AT_LEAST = 0.5
 """Seconds that any one check may take, however little is left."""
 
 
@@ -136,7 +136,7 @@ def check(
             if progress is not None:
                 progress(done, len(asked), one.claim)
             left = limit - (time.monotonic() - started)
-            outcomes.append(try_check(subject, one, seconds=max(_AT_LEAST, left / 2)))
+            outcomes.append(try_check(subject, one, seconds=max(_AT_LEAST, left / 3)))
     return CheckReport(
         loss=subject.callee.name,
         findings=_ranked(subject, outcomes),

@@ -9,7 +9,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lossary.core import Binary, ClassIndex, Domain, Either, Embedding, Length, Real, fits, perfect_prediction, shape_of
+from lossary.core import (
+    Binary,
+    ClassIndex,
+    Domain,
+    Either,
+    Embedding,
+    Length,
+    Real,
+    Waveform,
+    fits,
+    perfect_prediction,
+    shape_of,
+)
 
 from .cases import SIZES
 from .subject import Inputs
@@ -140,9 +152,9 @@ class Sampler:
         names = [n for n in first.pattern() if n not in ("c", batch) and not n.isdigit()]
         counted = {n for d in self.domains if d is not None for n in _counted(d)}
         names = [n for n in names if n not in counted]
-        if not names:
-            return None
         dims = sum(len(self.sizes[n]) for n in names)
+        if dims < 2 and not (dims and isinstance(first, Waveform)):
+            return None  # images and sounds are large; lists and vectors are not
         side = math.ceil(numbers ** (1 / max(dims, 1)))
         sizes = {n: (side,) * len(self.sizes[n]) for n in names} | ({batch: (1,)} if batch in self.sizes else {})
         generator = torch.Generator().manual_seed(seed)

@@ -13,7 +13,7 @@ from lossary.core import ClassIndex, shape_of
 from .examination import NotApplicable, Subject
 from .subject import Inputs, LossRaised
 
-_CLASS_WEIGHTS = ("class_weight", "class_weights", "weight", "weights", "alpha")
+CLASS_WEIGHTS = ("class_weight", "class_weights", "weight", "weights", "alpha")
 _MOST = 12
 """Samples in a batch whose size shall agree with another dimension."""
 
@@ -73,7 +73,7 @@ def class_weights(subject: Subject, x: Inputs) -> tuple[str | int, Tensor]:
     """Where class weights are given, and some of them. Raises :class:`NotApplicable` where that can't be known."""
     at: int | str | None = subject.contract.position("class_weight")
     if at is None:
-        at = next((name for name in _CLASS_WEIGHTS if name in subject.callee.options), None)
+        at = next((name for name in CLASS_WEIGHTS if name in subject.callee.options), None)
     if at is None:
         raise NotApplicable("nothing says how it takes class weights")
     weight = torch.tensor([0.5, 2.0, 1.25, 3.0, 0.75, 1.5, 0.3, 2.5, 1.1, 0.9] * 20, dtype=subject.dtype)

@@ -508,9 +508,14 @@ def interpolated_gradient(
 
 
 def _squared_norms(gradient: Tensor, mask: Tensor | None) -> Tensor:
-    return masked_sum(gradient.flatten(1).square(), None if mask is None else mask.flatten(1), 1)
+    return masked_sum(_flat(gradient).square(), None if mask is None else _flat(mask), 1)
 
 
 def _counted(mask: Tensor | None) -> Tensor | None:
     """Which samples have an element that counts."""
-    return None if mask is None else mask.flatten(1).any(1)
+    return None if mask is None else _flat(mask).any(1)
+
+
+def _flat(x: Tensor) -> Tensor:
+    """``(n, *d)`` as ``(n, m)``, also where a sample is one number."""
+    return x.unsqueeze(-1).flatten(1)

@@ -95,10 +95,10 @@ def dice_cross_entropy_loss(
     else:
         dice = (dice * class_weight).sum(1) / class_weight.sum()
         pixel_weight = torch.where(counted, class_weight[torch.where(counted, target, 0)], 0.0)
-        total = pixel_weight.flatten(1).sum(1)
-        entropy = entropy.flatten(1).sum(1) / torch.where(total == 0, 1.0, total)
+        total = pixel_weight.unsqueeze(-1).flatten(1).sum(1)
+        entropy = entropy.unsqueeze(-1).flatten(1).sum(1) / torch.where(total == 0, 1.0, total)
     values = dice_weight * dice + cross_entropy_weight * entropy
-    return reduce(values, mask=counted.flatten(1).any(1), **how)
+    return reduce(values, mask=counted.unsqueeze(-1).flatten(1).any(1), **how)
 
 
 class DiceCrossEntropyLoss(PairLoss, of=dice_cross_entropy_loss):
