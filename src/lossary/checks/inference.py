@@ -122,8 +122,8 @@ def _domain(
     if axis is not None:
         return LogSimplex(_with_classes(pattern, axis)), f"its exponential sums to 1 over dimension {axis}"
     suggested = next((kind for words, kind in _NAMED if re.search(words, name.lower())), None)
-    if suggested is Box and values[0].shape[-1] == 4 and all((v[..., 2:] >= v[..., :2]).all() for v in values):
-        return Box(" ".join([*pattern.split()[:-1], "4"])), "of its name, four corners in order"
+    if _corners(values) and (suggested is Box or _other_corners(first, i)):
+        return Box(" ".join([*pattern.split()[:-1], "4"])), "it has four corners in order"
     if suggested is not PositiveReal and low >= 0 and high <= 1:
         return Probability(pattern), "all its numbers lie in [0, 1]"
     if whole and low >= 0:
@@ -150,6 +150,9 @@ def _integer(
         if of is not None and low >= 1:
             return Length(pattern, of=of), "of its name"
         return None, "nothing says what its lengths count"
+    proxies = next((p.split()[0] for p in patterns[1:] if len(p.split()) == 2 and p.split()[0] != "n"), None)
+    if proxies is not None and low >= 0:
+        return ClassIndex(pattern, of=proxies), f"it is whole and at least 0, and `{proxies}` rows stand for classes"
     if isinstance(lead, Tensor) and lead.ndim >= 2 and "c" in patterns[0].split() and "c" not in pattern.split():
         classes = lead.shape[1]
         if low >= 0 and high < classes:
@@ -157,6 +160,17 @@ def _integer(
     if low >= 0 and high <= 1:
         return Binary(pattern), "all its numbers are 0 or 1"
     return None, f"its whole numbers from {low:g} to {high:g} fit no domain"
+
+
+def _corners(values: list[Tensor]) -> bool:
+    """Whether the last dimension is (x1, y1, x2, y2) with the corners in order."""
+    return values[0].shape[-1:] == (4,) and all(bool((v[..., 2:] >= v[..., :2]).all()) for v in values)
+
+
+def _other_corners(first: Sequence[Any], i: int) -> bool:
+    """Whether another argument of the same shape is corners in order, too."""
+    others = [t for j, t in enumerate(first) if j != i and isinstance(t, Tensor) and t.shape == first[i].shape]
+    return any(_corners([t]) for t in others)
 
 
 def _binary(t: Any) -> bool:

@@ -22,6 +22,7 @@ _SCALED = {"rtol": 2e-3, "atol": 2e-4}
 _BEND = 1e-6
 """Relative to the values: what rounding may do to a line or chord."""
 _POINTS = (0.0, 0.003, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
+_CLOSE_POINTS = (0.0, 0.003, 0.01, 0.03, *(k / 25 for k in range(2, 26)))
 
 
 @check(
@@ -101,8 +102,9 @@ def does_not_fall_along_a_line(subject: Subject, x: Inputs) -> Violation | None:
     whole = isinstance(domain, (Simplex, LogSimplex))
     reach = 1.0 if whole else 3.0
     end = inside(domain, origin + reach * (x.tensors[0] - origin)) if not whole else x.tensors[0]
-    for to in [end, *(() if whole else _one_element(origin, end))]:
-        line = [at.replace(0, _between(domain, origin, to, s)) for s in _POINTS]
+    ways = [(end, _POINTS), *((lone, _CLOSE_POINTS) for lone in (() if whole else _one_element(origin, end)))]
+    for to, points in ways:
+        line = [at.replace(0, _between(domain, origin, to, s)) for s in points]
         for nearer, farther in pairwise(line):
             fall = _fall(subject, nearer, farther)
             if fall is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -91,7 +92,7 @@ def gradient_can_be_computed(subject: Subject, x: Inputs) -> Violation | None:
 def gradient_flows(subject: Subject, x: Inputs) -> Violation | None:
     """A gradient reaches every argument that it should reach, and is not 0 everywhere."""
     draws = [x, *(subject.like(x, seed, wide=seed > 5) for seed in range(1, 9))]
-    for how in subject.forms:
+    for how in _every_form(subject):
         for position in subject.differentiable:
             gradients = [subject.gradients(d, [position], **how)[0] for d in draws]
             if all(g is None for g in gradients):
@@ -148,7 +149,7 @@ def gradient_reaches_every_sample(subject: Subject, x: Inputs) -> Violation | No
     gradients = [g for d in draws for g in subject.gradients(d, [0]) if g is not None]
     if not gradients:
         raise NotApplicable("no gradient reaches it at all")
-    reached = torch.stack([g.movedim(axis, 0).flatten(1).any(1) for g in gradients]).any(0)
+    reached = torch.stack([g.movedim(axis, 0).unsqueeze(-1).flatten(1).any(1) for g in gradients]).any(0)
     for row in (~reached).nonzero().flatten().tolist() if bool(reached.any()) else ():
         if not any(_matters(subject, d, axis, row, draws) for d in draws[:6]):
             words = f"sample {row} of {len(reached)} has no gradient at any draw, and changes nothing"
@@ -186,7 +187,7 @@ def gradient_reaches_confident_mistakes(subject: Subject, x: Inputs) -> Violatio
 )
 def gradient_is_that_of_the_value(subject: Subject, x: Inputs) -> Violation | None:
     """The slope along random directions is what finite differences find, for every reduction."""
-    for how in subject.forms if x.keywords else subject.reductions:
+    for how in subject.forms if x.keywords else _every_form(subject):
         found = wrong_slope(subject, x, how)
         if found is not None:
             return found
@@ -205,8 +206,7 @@ def custom_backward_is_right(subject: Subject, x: Inputs) -> Violation | None:
     """A hand-written backward pass agrees with finite differences, whatever gradient comes in."""
     if not any(_has_custom_function(subject, x, how) for how in subject.forms):
         raise NotApplicable("it has no autograd.Function of its own")
-    others: list[Mapping[str, Any]] = [{"reduction": name} for name in ("mean", "sum")] if subject.reduces else []
-    for how in [*subject.forms, *others]:
+    for how in _every_form(subject):
         found = wrong_slope(subject, x, how, estimates=not told(subject))
         if found is not None:
             return found
@@ -233,6 +233,16 @@ def gradient_scales_with_what_comes_in(subject: Subject, x: Inputs) -> Violation
                 words = f"3 * loss does not scale the gradient in argument {position}"
                 return Violation(b, "three times the gradient", words, x.under(how))
     return None
+
+
+def _every_form(subject: Subject) -> list[Mapping[str, Any]]:
+    """Keywords for the default, the unreduced values, and the usual reductions where it takes them."""
+    found = list(subject.forms)
+    for name in ("mean", "sum") if subject.reduces else ():
+        with contextlib.suppress(LossRaised):
+            subject(subject.draw(), reduction=name)
+            found.append({"reduction": name})
+    return found
 
 
 def _varying(subject: Subject) -> list[int]:

@@ -75,6 +75,8 @@ def mean_divides_by_what_was_told(subject: Subject, x: Inputs) -> Violation | No
                 for name, count in counts.items()
                 if count and subject.same(mean * count, total, rtol=1e-5, atol=1e-6)
             }
+            if told is None and "per_sample" not in subject.contract and _is_some_count(total, mean, counts):
+                continue  # samples that interact may count by whether they have partners
             left = fitting if possible is None else possible & fitting
             if not left and (told is None or told in counts):
                 wanted = told or "/".join(sorted(possible or counts))
@@ -175,6 +177,12 @@ def _counts(subject: Subject, x: Inputs) -> Mapping[str, float]:
         weight = own if weight is None else weight * own.reshape(own.shape + (1,) * (weight.ndim - own.ndim))
     counts["weight"] = float(weight.sum()) if weight is not None else counts.get("valid", counts["batch"])
     return counts
+
+
+def _is_some_count(total: Tensor, mean: Tensor, counts: Mapping[str, float]) -> bool:
+    """Whether the mean divides by a whole number of at most all values."""
+    by = float(total / mean) if float(mean) else 0.0
+    return abs(by - round(by)) < 1e-6 and 1 <= round(by) <= max(counts.values())
 
 
 def _weighs_in_other_ways(subject: Subject, x: Inputs) -> bool:

@@ -23,6 +23,9 @@ _ONCE_EMPTY = 1e-2
 _TARGETS = r"target|label|truth|gt|true|^y$|expected|reference|teacher|observed"
 """In the name of an argument: it is what the first one should be."""
 
+_OF_PAIRS = r"metric|rank|similar|contrast|supervised|match"
+"""In the name of a task: nothing is predicted, but two things are compared."""
+
 
 @check("runs", tries=("draws",), cause="It fails on ordinary inputs: look at the error first.", always=True, draws=6)
 def runs(subject: Subject, x: Inputs) -> Violation | None:
@@ -77,7 +80,7 @@ def value_is_finite(subject: Subject, x: Inputs) -> Violation | None:
         try:
             result = subject(single, **how)
         except LossRaised as error:
-            if subject.is_empty(x) or _refuses(error) or another_claims_business(subject, x):
+            if subject.is_empty(x) or _refuses(error) or another_claims_business(subject, x) or _reshaped(subject, x):
                 return None
             return Violation(error.words, "a finite number", f"it raises {error.words}", single)
         if not bool(result.isfinite().all()):
@@ -253,6 +256,8 @@ def best_at_perfect(subject: Subject, x: Inputs) -> Violation | None:
     domains, assumed = subject.sampler.domains, "best_at_perfect" in subject.contract.assumed
     if assumed and any(isinstance(d, (Sign, Binary, ClassIndex)) for d in domains[2:]):
         raise NotApplicable("a further argument may say which way a prediction should go")
+    if assumed and re.search(_OF_PAIRS, subject.contract.assumed["best_at_perfect"]):
+        raise NotApplicable("its target says something of a pair, not of a prediction")
     here = float(subject(at).detach().sum())
     if here != here or here == float("inf"):
         return None
@@ -279,6 +284,12 @@ def another_claims_business(subject: Subject, x: Inputs) -> bool:
         if isinstance(at, int) and at < len(x.tensors) and not bool(x.tensors[at].any()):
             return True
     return x.origin.startswith("edge: one sample") and not subject.independent
+
+
+def _reshaped(subject: Subject, x: Inputs) -> bool:
+    """Whether ``x`` has more or fewer dimensions than usual: which of them a loss takes is no matter of numbers."""
+    usual = subject.draw().tensors
+    return any(isinstance(t, Tensor) and t.ndim != u.ndim for t, u in zip(x.tensors, usual, strict=True))
 
 
 def _refuses(error: LossRaised) -> bool:

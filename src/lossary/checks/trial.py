@@ -46,7 +46,7 @@ def try_check(subject: Subject, check: Check, *, seconds: float) -> Outcome:
     except OutOfTime:
         began = subject.callee.began
         took = 0.0 if began is None or check.heavy else time.monotonic() - began
-        if took > _HANGS and outcome.violation is None:
+        if took > min(_HANGS, 0.8 * seconds) and outcome.violation is None:
             words = "it hangs, or takes far too long"
             outcome.violation, outcome.inputs = Violation(f"no answer after {took:.1f} s", "an answer", words), x
         return outcome
@@ -106,7 +106,7 @@ def _candidates(subject: Subject, check: Check) -> Iterator[Inputs]:
             for x in subject.sampler.edges(limit=(200 if not k else 40) * more):
                 yield _under(x.to(subject.dtype), setting)
     if "wide" in check.tries:
-        for setting in settings:
+        for setting in settings if subject.thorough else settings[:1]:
             for seed in range(max(2, check.draws // 2) * more):
                 yield _under(subject.draw(seed, wide=True), setting)
 
