@@ -7,7 +7,7 @@ import copy
 import inspect
 import io
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,7 +67,7 @@ class Callee:
         self.began: float | None = None
         """When the call that is under way began."""
         self._building = _keywords(loss) if factory else {}
-        with _seeded():
+        with seeded():
             built = self._build({})
         self._calling = _keywords(built.forward if isinstance(built, nn.Module) else built)
         self.arguments = [name for name, p in self._calling.items() if p.kind is not p.KEYWORD_ONLY]
@@ -86,7 +86,7 @@ class Callee:
         if isinstance(loss, nn.Module):
             return cls(loss, factory=False)
         try:
-            with _seeded(), contextlib.redirect_stdout(io.StringIO()):
+            with seeded(), contextlib.redirect_stdout(io.StringIO()):
                 answer = loss(*example)
         except Exception as error:
             if isinstance(error, TypeError) and not _required(loss):
@@ -98,7 +98,7 @@ class Callee:
     @classmethod
     def _factory(cls, loss: Callable[..., Any]) -> Callee:
         try:
-            with _seeded(), contextlib.redirect_stdout(io.StringIO()):
+            with seeded(), contextlib.redirect_stdout(io.StringIO()):
                 made = loss()
         except Exception as error:
             raise LossInputError(
@@ -138,7 +138,7 @@ class Callee:
         printed = io.StringIO()
         self.began = time.monotonic()
         try:
-            with _seeded(), contextlib.redirect_stdout(printed):
+            with seeded(), contextlib.redirect_stdout(printed):
                 answer = self.built(keywords, _dtype(tensors))(*tensors)
         except OutOfTime:
             raise
@@ -188,7 +188,8 @@ def _required(call: Callable[..., Any]) -> list[str]:
 
 
 @contextlib.contextmanager
-def _seeded() -> Any:
+def seeded() -> Iterator[None]:
+    """Within it the same random numbers come every time; after it those that would have come anyway."""
     generator = torch.default_generator  # torch.manual_seed would look for every kind of device, each time
     state = generator.get_state()
     generator.manual_seed(0)
