@@ -132,6 +132,8 @@ def _domain(
         return PositiveReal(pattern), "all its numbers are above 0"
     if low >= 0:
         return NonNegativeReal(pattern), "all its numbers are at least 0"
+    if name.lower().startswith("log_") and low < 0 < high:  # it will be exponentiated
+        return Real(pattern, low=-10.0, high=10.0), "of its name it is a logarithm"
     if suggested in (Embedding, Logit) and suggested is not None:
         return suggested(pattern), "of its name, and its numbers have both signs"
     if i == 0 and any((isinstance(t, Tensor) and not t.is_floating_point()) or _binary(t) for t in first[1:2]):

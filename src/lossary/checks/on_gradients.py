@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import BackwardCFunction
 
-from lossary.core import Binary, Box, ClassIndex, Embedding, Image, Logit, Real, Waveform
+from lossary.core import Binary, Box, ClassIndex, Embedding, Image, Logit, PositiveReal, Real, Waveform
 
 from .examination import NotApplicable, Subject, Violation, check
 from .moves import class_axis
@@ -115,9 +115,9 @@ def gradient_flows(subject: Subject, x: Inputs) -> Violation | None:
 )
 def no_gradient_reaches_constants(subject: Subject, x: Inputs) -> Violation | None:
     """No gradient flows into an argument that is a constant of the loss."""
-    constants = [
-        i for i, d in enumerate(subject.sampler.domains) if d is not None and d.constant and _real(x.tensors[i])
-    ]
+    told = [i for i, d in enumerate(subject.sampler.domains) if d is not None and d.constant and _real(x.tensors[i])]
+    # Weights, which are positive, are seldom detached, and their gradient harms nobody.
+    constants = [i for i in told if not isinstance(subject.sampler.domains[i], PositiveReal)]
     if not constants:
         raise NotApplicable("none of its arguments is told to be constant")
     for position in constants:
@@ -226,7 +226,9 @@ def gradient_scales_with_what_comes_in(subject: Subject, x: Inputs) -> Violation
     for how in subject.forms:
         once, thrice = subject.gradients(x, **how), subject.gradients(x, upstream=3.0, **how)
         for position, a, b in zip(subject.differentiable, once, thrice, strict=True):
-            if a is None or b is None or subject.same(3 * a, b, rtol=1e-3, atol=1e-4 * float(a.abs().max())):
+            if a is None or b is None or not bool(a.isfinite().all()):
+                continue
+            if subject.same(3 * a, b, rtol=1e-3, atol=1e-4 * float(a.abs().max())):
                 continue
             again = subject.gradients(x, [position], **how)[0]
             if again is not None and torch.equal(a, again):  # else it is a matter of chance
