@@ -7,11 +7,13 @@ raises, as it would there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_any, tree_map
 
@@ -58,6 +60,32 @@ class ElsewhereMode(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         return _run(func, args, dict(kwargs or {}))
+
+
+class Constants(TorchFunctionMode):
+    """Within it, tensors of given numbers are made elsewhere, too: torch makes them without an operation to see."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        options = dict(kwargs or {})
+        if func in (torch.tensor, torch.as_tensor, torch.asarray, Tensor.new_tensor):
+            asked = options.pop("device", args[0].device if func is Tensor.new_tensor else None)
+            if asked is not None and torch.device(asked).type == _DEVICE.type:
+                make = torch.tensor if func is Tensor.new_tensor else func
+                given = args[1:] if func is Tensor.new_tensor else args
+                if func is Tensor.new_tensor:
+                    options.setdefault("dtype", args[0].dtype)
+                return elsewhere(make(*tree_map(here, given), **options))
+            return func(*args, **options, **({} if asked is None else {"device": asked}))
+        return func(*args, **options)
+
+
+@contextlib.contextmanager
+def another_device() -> Iterator[None]:
+    """What is made within it on the device of an :class:`Elsewhere` is made there."""
+    with Constants(), ElsewhereMode():
+        yield
 
 
 def elsewhere(value: Any) -> Any:

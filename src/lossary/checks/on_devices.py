@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .elsewhere import DeviceMismatch, ElsewhereMode, elsewhere, here, move_module
+from .elsewhere import DeviceMismatch, another_device, elsewhere, here, move_module
 from .examination import NotApplicable, Subject, Violation, check
 from .subject import Inputs
 
@@ -29,7 +29,7 @@ def works_on_another_device(subject: Subject, x: Inputs) -> Violation | None:
     single = x.to(torch.float32)
     built = subject.callee.built(keywords, torch.float32)
     try:
-        with ElsewhereMode():
+        with another_device():
             if isinstance(built, nn.Module):
                 move_module(built)
             leaves = [

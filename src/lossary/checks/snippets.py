@@ -10,7 +10,7 @@ from .examination import Subject, Violation
 from .subject import Inputs
 
 _LONG = 160
-_MANY = 60
+_MANY = 200
 """Numbers that are still written out; beyond, how to draw them."""
 
 
