@@ -55,4 +55,5 @@ for loss, told in SNIPPETS:
     report = lossary.check(loss, **told)
     print(f"{loss.__name__}: {'nothing refuted' if report.holds else 'refuted'}")
     for finding in report.refuted:
-        print(f"  {finding.claim}: {finding.reason}")
+        if finding.echo_of is None:
+            print(f"  {finding.claim}: {finding.reason}")

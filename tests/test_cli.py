@@ -139,3 +139,52 @@ def test_list_and_show(tmp_path):
 def test_help_and_version(tmp_path):
     assert "compare" in lossary("--help", cwd=tmp_path, check=0).stdout
     assert lossary("--version", cwd=tmp_path, check=0).stdout.strip()
+
+
+MINE = """
+import torch
+
+def naive(probs, target):
+    return -(target * probs.log() + (1 - target) * (1 - probs).log()).mean()
+
+def draw(generator):
+    return torch.rand(6, generator=generator), torch.randint(2, (6,), generator=generator).float()
+
+TOLD = {"example": draw, "claims": {"finite", "permutation"}}
+"""
+
+
+def test_check_finds_a_fault_in_a_file_and_writes_its_report(tmp_path):
+    (tmp_path / "mine.py").write_text(MINE)
+    told = ["--input", "Probability n", "--input", "Binary n", "--claims", "finite", "--out", "out"]
+    done = lossary("check", "mine.py:naive", *told, cwd=tmp_path, check=1)
+    assert "does not keep its word: finite" in done.stdout and "torch.tensor" in done.stdout
+    assert (tmp_path / "out" / "report.html").exists()
+    found = json.loads((tmp_path / "out" / "result.json").read_text())["findings"][0]
+    assert found["claim"] == "finite" and found["verdict"] == "refuted"
+
+
+def test_check_takes_examples_dictionaries_and_names(tmp_path):
+    (tmp_path / "mine.py").write_text(MINE)
+    for words in (["--example", "mine.py:draw"], ["--told", "mine.py:TOLD"]):
+        done = lossary("check", "mine.py:naive", *words, "--json", cwd=tmp_path, check=1)
+        report = json.loads(done.stdout)
+        assert "finite" in {f["claim"] for f in report["findings"] if f["verdict"] == "refuted"}
+        assert "Probability" in report["taken_for"][0]
+    assert "nothing refuted" in lossary("check", "huber", cwd=tmp_path, check=0).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["mine.py:naive"], "`inputs` or `example` must say"),
+        (["mine.py:nothing", "--input", "Real n"], "check: the loss must name something"),
+        (["mine.py:naive", "--input", "Reel n"], "`--input` must begin with"),
+        (["mine.py:naive", "--input", "Real n", "--claims", "fast"], "'fast'"),
+        (["hubber"], "did you mean huber"),
+    ],
+)
+def test_check_refuses_nonsense(arguments, words, tmp_path):
+    (tmp_path / "mine.py").write_text(MINE)
+    done = lossary("check", *arguments, cwd=tmp_path, check=2)
+    assert words in done.stderr and len(done.stderr.strip().splitlines()) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
@@ -212,7 +213,12 @@ def _ranked(subject: Subject, outcomes: Sequence[Outcome]) -> tuple[CheckFinding
     """Findings in the order to read them: root causes, their echoes, what survived, what could not be asked."""
     broken = [outcome.check for outcome in outcomes if outcome.violation is not None]
     refuted = {name for one in broken for name in (one.claim, one.name)}
-    findings = [_finding(subject, outcome, refuted) for outcome in outcomes]
+    findings: list[CheckFinding] = []
+    for outcome in outcomes:
+        found = _finding(subject, outcome, refuted)
+        if found.verdict == "refuted" and any((f.claim, f.reason) == (found.claim, found.reason) for f in findings):
+            found = dataclasses.replace(found, echo_of=found.claim)  # two checks that met the same
+        findings.append(found)
     order = {"refuted": 0, "survived": 2, "not applicable": 3}
     return tuple(sorted(findings, key=lambda f: order[f.verdict] + (f.echo_of is not None)))
 
