@@ -34,6 +34,18 @@ def test_a_fault_is_shown_by_code_that_runs():
     assert not naive_bce(scope["probs"], scope["target"]).isfinite()
 
 
+def test_a_wrong_gradient_is_shown_by_its_gradient():
+    def rooted(input, target):
+        return ((input - target) ** 2).sum(1).sqrt().mean()
+
+    report = lossary.check(rooted, inputs=[Real("n d"), Real("n d")], claims={"finite"})
+    found = next(f for f in report.refuted if f.subject == "gradient_is_finite")
+    assert "`input`" in found.reason
+    scope = {"rooted": rooted, "print": lambda *shown: scope.update(shown=shown)}
+    exec("\n".join(line for line in found.counterexample.splitlines() if not line.startswith("from ")), scope)
+    assert scope["shown"][0].isnan().any()
+
+
 def test_what_survives_says_how_much_it_survived():
     report = lossary.check(stable_bce, inputs=[Logit("n"), Binary("n")], claims={"finite"})
     assert report.holds

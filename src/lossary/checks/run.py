@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
@@ -231,6 +232,7 @@ def _finding(subject: Subject, outcome: Outcome, refuted: Set[str]) -> CheckFind
             "found": _plain(outcome.violation.found), "wanted": outcome.violation.wanted, "at": outcome.inputs.origin
         }  # fmt: skip
         words = outcome.violation.words or f"found {_plain(outcome.violation.found)}, wanted {outcome.violation.wanted}"
+        words, evidence["at"] = (_named(text, subject.callee.arguments) for text in (words, evidence["at"]))
         root = next((other for other in one.echoes if other in refuted and other != one.claim), None)
         return CheckFinding(
             subject=one.name, claim=one.claim, verdict="refuted", evidence=evidence, reason=words,
@@ -245,6 +247,16 @@ def _finding(subject: Subject, outcome: Outcome, refuted: Set[str]) -> CheckFind
         evidence["raised"] = outcome.raised[0]
         words += f"; at {len(outcome.raised)} others it raised"
     return CheckFinding(subject=one.name, claim=one.claim, verdict="survived", evidence=evidence, reason=words)
+
+
+def _named(words: str, arguments: Sequence[str]) -> str:
+    """``words`` with the names of arguments instead of their positions."""
+
+    def name(found: re.Match[str]) -> str:
+        at = int(found[1])
+        return f"`{arguments[at]}`" if at < len(arguments) else found[0]
+
+    return re.sub(r"argument (\d+)", name, words)
 
 
 def _plain(value: Any) -> Any:

@@ -21,11 +21,17 @@ def snippet(subject: Subject, x: Inputs, violation: Violation) -> str:
     module = getattr(callee.loss, "__module__", None)
     found = [] if module in (None, "__main__", "builtins") else [f"from {module} import {callee.name}"]
     lines = ["import torch", *found, ""]
-    lines += [f"{name} = {_code(t)}" for name, t in zip(names, x.tensors, strict=True)]
+    slopes = [names[i] for i in subject.differentiable] if "gradient" in violation.words + violation.wanted else []
+    for name, t in zip(names, x.tensors, strict=True):
+        lines.append(f"{name} = {_code(t)}{'.requires_grad_()' if name in slopes else ''}")
     options = "".join(f", {name}={_code(value)}" for name, value in x.keywords.items())
     arguments = ", ".join(names)
     call = f"{callee.name}({options[2:]})({arguments})" if callee.factory else f"{callee.name}({arguments}{options})"
-    return "\n".join([*lines, f"print({call})", f"# {x.origin}: {_comment(violation)}"])
+    if slopes:
+        lines += [f"{call}.sum().backward()", f"print({', '.join(f'{name}.grad' for name in slopes)})"]
+    else:
+        lines.append(f"print({call})")
+    return "\n".join([*lines, f"# {x.origin}: {_comment(violation)}"])
 
 
 def _names(arguments: list[str], count: int) -> list[str]:
