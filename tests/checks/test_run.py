@@ -100,6 +100,7 @@ def test_a_catalogued_loss_needs_nothing_told():
         ({"inputs": [Real("n")], "claims": {"empty": "none"}}, "`empty` must be one of"),
         ({"inputs": [Real("n")], "claims": {"reductions": ("none",), "mean_over": "rows"}}, "`mean_over` must be"),
         ({"inputs": [Real("n")], "params": {"gamma": 2.0}}, "`params` must give"),
+        ({"inputs": ["Real n"]}, "`inputs` must be domains"),
     ],
 )
 def test_nonsense_is_refused_before_any_check(told, message):
@@ -172,3 +173,20 @@ def test_words_are_read():
     for bad in ({"inputs": ["Logits n"]}, {"params": ["gamma"]}):
         with pytest.raises(LossInputError):
             parse_told(**bad)
+
+
+def test_partials_and_losses_of_any_argument_go_by_their_names():
+    from functools import partial
+
+    report = lossary.check(partial(torch.nn.HuberLoss, delta=0.5), inputs=[Real("n"), Real("n")], claims={"finite"})
+    assert report.holds and report.loss == "HuberLoss"
+
+
+def test_arguments_that_are_no_tensors_are_passed_on():
+    def scaled(input, target, scale, name):
+        return scale * (input - target).abs().mean() if name else input.sum()
+
+    example = (torch.randn(4), torch.randn(4), 2.0, "l1")
+    report = lossary.check(scaled, example=example, claims={"finite", "nonnegative", "replicate", "differentiable"})
+    assert report.holds, check_text(report)
+    assert "no tensor" in report.taken_for[2]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -244,17 +244,10 @@ class Subject:
         """The defaults, each told hyperparameter at some of its values, and some values together."""
         spread = {name: _values(range_) for name, range_ in self.params.items() if self.callee.accepts(name)}
         alone = [{name: value} for name, values in spread.items() for value in values]
-        together = [dict(zip(spread, chosen, strict=True)) for chosen in itertools.product(*spread.values())]
-        some = together[:: max(1, len(together) // 4)] if len(spread) > 1 else []
+        many = math.prod(map(len, spread.values()))
+        chosen = itertools.islice(itertools.product(*spread.values()), 0, None, max(1, many // 4))
+        some = [dict(zip(spread, values, strict=True)) for values in chosen] if len(spread) > 1 and many < 10**6 else []
         return [{}, *self.known_settings, *alone, *some]
-
-    def option(self, *names: str) -> str | None:
-        """The first of ``names`` that is an option of the loss."""
-        known = set(self.callee.options)
-        return next((name for name in names if name in known), None)
-
-    def has_option(self, name: str) -> bool:
-        return self.callee.default(name) is not inspect.Parameter.empty
 
     # ---- what explains a difference
 

@@ -128,9 +128,7 @@ def check(
             with time_limit(limit):
                 subject, taken_for = _subject(loss, inputs, example, perfect, task, claims, params, sizes, seed)
         except OutOfTime:
-            return stopped(
-                getattr(loss, "__name__", type(loss).__name__), "runs", f"no answer after {limit:g} s", limit
-            )
+            return stopped(name_of(loss), "runs", f"no answer after {limit:g} s", limit)
         subject.thorough, subject.ranks, subject.known_settings = thorough, ranks, settings
         asked = [c for c in CHECKS.values() if c.always or c.claim in subject.contract]
         outcomes = []
@@ -163,6 +161,9 @@ def _subject(
     """Everything known of the loss, from what was told and what that implies."""
     if inputs is None and example is None:
         raise LossInputError("check: `inputs` or `example` must say what the loss takes, got neither.")
+    for domain in inputs or ():
+        if not isinstance(domain, Domain) and (domain is not None or example is None):
+            raise LossInputError(f"check: `inputs` must be domains, as Logit('n c'); got {domain!r}.")
     told = contract(claims, {}) if claims is not None else None
     for name, values in (params or {}).items():
         if isinstance(values, str) or not isinstance(values, Sequence) or not values:

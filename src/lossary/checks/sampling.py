@@ -100,11 +100,6 @@ class Sampler:
         """Whether it was told what a perfect prediction is."""
         return self._perfect is not None
 
-    @property
-    def batch(self) -> int | None:
-        """How many samples a draw has."""
-        return self.size(self.draw(0).tensors)
-
     def size(self, tensors: Sequence[Any]) -> int | None:
         return next((t.shape[a] for t, a in zip(tensors, self.axes, strict=True) if a is not None), None)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import inspect
 import io
 import time
@@ -62,7 +63,7 @@ class Callee:
 
     def __init__(self, loss: Callable[..., Any], *, factory: bool) -> None:
         self.loss, self.factory = loss, factory
-        self.name = getattr(loss, "__name__", type(loss).__name__)
+        self.name = name_of(loss)
         self.printed = ""
         self.began: float | None = None
         """When the call that is under way began."""
@@ -102,10 +103,10 @@ class Callee:
                 made = loss()
         except Exception as error:
             raise LossInputError(
-                f"check: {loss.__name__}() must give a loss without arguments, got {error!r}."
+                f"check: {name_of(loss)}() must give a loss without arguments, got {error!r}."
             ) from error
         if not callable(made):
-            raise LossInputError(f"check: what {loss.__name__}() gives must be callable, got {made!r}.")
+            raise LossInputError(f"check: what {name_of(loss)}() gives must be callable, got {made!r}.")
         return cls(loss, factory=True)
 
     def accepts(self, keyword: str) -> bool:
@@ -169,6 +170,13 @@ class Callee:
 
     def _any_keyword(self) -> bool:
         return any(p.kind is p.VAR_KEYWORD for p in _parameters(self.loss).values())
+
+
+def name_of(loss: Any) -> str:
+    """What to call a loss: by its own name, a partial by that of its function, an object by that of its class."""
+    while isinstance(loss, functools.partial):
+        loss = loss.func
+    return str(getattr(loss, "__name__", type(loss).__name__))
 
 
 def _parameters(call: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
