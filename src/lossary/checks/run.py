@@ -24,7 +24,7 @@ from .inference import infer
 from .limits import OutOfTime, time_limit
 from .sampling import Drawing, Sampler
 from .snippets import snippet
-from .subject import Callee
+from .subject import Callee, name_of
 from .trial import Outcome, try_check
 
 _SECONDS, _THOROUGH_SECONDS = 10.0, 60.0
