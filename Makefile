@@ -3,7 +3,7 @@ BIN := .venv/bin
 DEMO := .venv/.demo
 READY := .venv/.test
 
-.PHONY: demo test lint bench docs oracles clean
+.PHONY: demo test lint bench docs oracles peers clean
 
 demo: $(DEMO)  ## which loss is best on a real data set: a verdict and a report
 	$(BIN)/lossary compare diabetes
@@ -20,6 +20,9 @@ lint: $(READY)  ## style and types
 oracles: $(READY)  ## record anew what heavy or conflicting libraries compute (FAMILY=ranking for one family)
 	$(BIN)/python tests/oracles/record.py $(FAMILY)
 	git diff --stat tests/oracles/recorded
+
+peers: $(READY)  ## what the checker finds in the losses of other libraries
+	$(BIN)/python -m tests.checks.peers
 
 docs: $(READY)  ## the documentation, a page per loss, in site/
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[compare,docs]'
