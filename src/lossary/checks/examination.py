@@ -93,6 +93,8 @@ class Subject:
     seed: int = 0
     thorough: bool = False
     ranks: int | None = None
+    patience: bool = True
+    """Whether a call that does not come back may still be waited for."""
     known_settings: Sequence[Mapping[str, Any]] = ()
     """Hyperparameters that were told to go together."""
 

@@ -12,26 +12,30 @@ class OutOfTime(BaseException):
     """Raised in code that ran past its limit; no ``Exception``, so that ``except Exception`` does not swallow it."""
 
 
+_AGAIN = 0.5
+"""Seconds until it is raised again, where something swallowed it: a destructor, or a callback of the interpreter."""
+
+
 @contextlib.contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise :class:`OutOfTime` in the body once ``seconds`` have passed, in whatever thread it runs.
 
     It arrives between two steps of the interpreter: an operation of torch that is under way is not broken off.
     """
-    thread, lock, done = threading.get_ident(), threading.Lock(), False
+    thread, lock, done = threading.get_ident(), threading.Lock(), threading.Event()
 
-    def strike() -> None:
-        with lock:
-            if not done:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(OutOfTime))
+    def watch() -> None:
+        wait = seconds
+        while not done.wait(wait):
+            with lock:
+                if not done.is_set():
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(OutOfTime))
+            wait = _AGAIN
 
-    timer = threading.Timer(seconds, strike)
-    timer.daemon = True
-    timer.start()
+    threading.Thread(target=watch, daemon=True).start()
     try:
         yield
     finally:
         with lock:
-            done = True
-        timer.cancel()
+            done.set()
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), None)

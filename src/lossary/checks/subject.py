@@ -65,8 +65,8 @@ class Callee:
         self.loss, self.factory = loss, factory
         self.name = name_of(loss)
         self.printed = ""
-        self.began: float | None = None
-        """When the call that is under way began."""
+        self.began: tuple[float, float] | None = None
+        """When the call that is under way began: by the clock, and by the time that this thread has computed."""
         self._building = _keywords(loss) if factory else {}
         with seeded():
             built = self._build({})
@@ -137,7 +137,7 @@ class Callee:
     def __call__(self, tensors: Sequence[Any], **keywords: Any) -> Tensor:
         """The loss of ``tensors``. Raises :class:`LossRaised` for whatever it raises, also if it gives no tensor."""
         printed = io.StringIO()
-        self.began = time.monotonic()
+        self.began = time.monotonic(), time.thread_time()
         try:
             with seeded(), contextlib.redirect_stdout(printed):
                 answer = self.built(keywords, _dtype(tensors))(*tensors)
