@@ -34,10 +34,10 @@ def asked(*requirements: str) -> set[str]:
 @pytest.mark.parametrize(
     ("folders", "requirements"),
     [
-        (["src"], [*PROJECT["dependencies"], *EXTRAS["compare"]]),
+        (["src"], [*PROJECT["dependencies"], *EXTRAS["compare"], *EXTRAS["multitask"]]),
         (["tests", "src", "benchmarks"], [*PROJECT["dependencies"], *EXTRAS["compare"], *EXTRAS["test"]]),
     ],
-    ids=["compare", "test"],
+    ids=["run", "test"],
 )
 def test_what_is_imported_is_asked_for(folders, requirements):
     distributions = packages_distributions()

@@ -15,6 +15,7 @@ from .version import __version__ as __version__
 
 if TYPE_CHECKING:
     from . import balance as balance
+    from . import multitask as multitask
     from . import testing as testing
     from .checks import check as check
     from .comparison import compare as compare
@@ -23,7 +24,7 @@ _TOOLS = {"check": "checks", "compare": "comparison"}
 """The tools and their packages, imported at first use: who takes a loss from here pays for no more than losses."""
 
 
-_MODULES = ("balance", "testing")
+_MODULES = ("balance", "multitask", "testing")
 """Modules that are reached as attributes, likewise."""
 
 

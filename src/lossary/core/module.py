@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from typing_extensions import Unpack, dataclass_transform
 
 from .card import Card
+from .combination import Combinable
 from .definition import Definition, definition_of
 from .errors import LossDefinitionError, LossInputError
 from .reduction import Reduction
@@ -28,7 +29,7 @@ class _TypedFields(nn.Module):
     """Tells type checkers that the annotated fields of a subclass are the keywords of its constructor."""
 
 
-class Loss(_TypedFields):
+class Loss(Combinable, _TypedFields):
     """Abstract base of all losses. A subclass is either abstract too or the module ``of`` one function, and final.
 
     ``sample_weight``, ``mask`` and ``denominator`` belong to a batch and are given at the call; hyperparameters and
