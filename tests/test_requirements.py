@@ -31,10 +31,11 @@ def asked(*requirements: str) -> set[str]:
     return {name.lower().replace("_", "-") for name in names}
 
 
+# Who uses lossary.testing has pytest.
 @pytest.mark.parametrize(
     ("folders", "requirements"),
     [
-        (["src"], [*PROJECT["dependencies"], *EXTRAS["compare"], *EXTRAS["multitask"]]),
+        (["src"], [*PROJECT["dependencies"], *EXTRAS["compare"], *EXTRAS["multitask"], "pytest"]),
         (["tests", "src", "benchmarks"], [*PROJECT["dependencies"], *EXTRAS["compare"], *EXTRAS["test"]]),
     ],
     ids=["run", "test"],
