@@ -9,7 +9,7 @@ import lossary
 from lossary.checks import check_contained, parse_told
 from lossary.core import Binary, ClassIndex, Logit, LossInputError, Probability, Real
 from lossary.report import check_text, show_check, write_check
-from lossary.testing import assert_finding, assert_loss
+from lossary.testing import assert_finding, assert_loss, parametrize
 
 
 def naive_bce(probs, target):
@@ -190,3 +190,16 @@ def test_arguments_that_are_no_tensors_are_passed_on():
     report = lossary.check(scaled, example=example, claims={"finite", "nonnegative", "replicate", "differentiable"})
     assert report.holds, check_text(report)
     assert "no tensor" in report.taken_for[2]
+
+
+def test_parametrize_makes_one_test_of_each_check():
+    mark = parametrize(naive_bce, **BCE)
+    findings = mark.args[1]
+    assert mark.name == "parametrize" and mark.kwargs["ids"] == sorted(f.subject for f in findings)
+    failing = []
+    for finding in findings:
+        try:
+            assert_finding(finding)
+        except AssertionError:
+            failing.append(finding.claim)
+    assert failing and set(failing) == {"finite"}
