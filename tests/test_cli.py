@@ -188,3 +188,22 @@ def test_check_refuses_nonsense(arguments, words, tmp_path):
     (tmp_path / "mine.py").write_text(MINE)
     done = lossary("check", *arguments, cwd=tmp_path, check=2)
     assert words in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+def test_recommend_says_which_loss_and_why(tmp_path):
+    done = lossary("recommend", "breast_cancer", "--goal", "probabilities", "--out", "out", cwd=tmp_path, check=0)
+    assert "bce_with_logits" in done.stdout.splitlines()[0] and "probabilities" in done.stdout
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert result["ranking"][0]["loss"].startswith("bce_with_logits") and result["profile"]["kind"] == "binary"
+    explained = lossary("recommend", "breast_cancer", "--explain", cwd=tmp_path, check=0).stdout
+    assert len(explained) > len(done.stdout)
+    for arguments, words in ((["nowhere.csv"], "nowhere.csv"), (["iris", "--goal", "fame"], "fame")):
+        refused = lossary("recommend", *arguments, cwd=tmp_path, check=2)
+        assert refused.stderr.startswith("lossary recommend:") and words in refused.stderr
+        assert len(refused.stderr.strip().splitlines()) == 1
+
+
+def test_compare_takes_what_is_recommended(tmp_path):
+    lossary("compare", "iris", *QUICK, "--losses", "recommended", "--out", "r", cwd=tmp_path, check=0)
+    entries = json.loads((tmp_path / "r" / "result.json").read_text())["entries"]
+    assert len(entries) >= 2

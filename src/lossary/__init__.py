@@ -1,8 +1,8 @@
 """Everything about a loss function, for PyTorch.
 
 Every loss is here twice, as a function and as a module: :func:`lossary.huber_loss`, :class:`lossary.HuberLoss`.
-:func:`find` and :func:`get` look losses up, :func:`check` says whether any loss keeps its word, and :func:`compare`
-which did best on some data.
+:func:`find` and :func:`get` look losses up, :func:`recommend` says which fits some data, :func:`compare` which did best
+on them, and :func:`check` whether any loss keeps its word.
 """
 
 from importlib import import_module
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from . import testing as testing
     from .checks import check as check
     from .comparison import compare as compare
+    from .recommendation import recommend as recommend
 
-_TOOLS = {"check": "checks", "compare": "comparison"}
+_TOOLS = {"check": "checks", "compare": "comparison", "recommend": "recommendation"}
 """The tools and their packages, imported at first use: who takes a loss from here pays for no more than losses."""
 
 

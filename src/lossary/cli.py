@@ -8,6 +8,7 @@ import json
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -49,7 +50,7 @@ def compare(
     ] = None,
     losses: Annotated[
         str | None,
-        typer.Option(help="Losses, separated by commas: huber,mse,quantile:q=0.9. Usual ones where not given."),
+        typer.Option(help="Losses, separated by commas: huber,mse,quantile:q=0.9; or recommended. Else usual ones."),
     ] = None,
     task: Annotated[
         str | None, typer.Option(help="regression, binary, multi-class or multi-label; else inferred.")
@@ -89,11 +90,14 @@ def compare(
                 seed=seed)  # fmt: skip
     factory = None if model is None else _load(model, "compare: `--model`")
     folder = _writable(out or Path("lossary-report") / Path(data).stem, "compare")
+    chosen = None if losses is None else losses.split(",")
+    if losses == "recommended":
+        chosen = list(_recommendation(data, target, task, ()).losses)
     with progress(Console(stderr=True)) as report:
         result = run(
             data,
             target.split(",") if target and "," in target else target,
-            losses=None if losses is None else losses.split(","),
+            losses=chosen,
             task=task,
             metric=metric,
             model=factory,
@@ -176,6 +180,37 @@ def check(
     raise typer.Exit(0 if report.holds else 1)
 
 
+@app.command()
+def recommend(
+    data: Annotated[str, typer.Argument(help="A CSV, TSV, Parquet or NPZ file, or a bundled set, as for compare.")],
+    target: Annotated[
+        str | None, typer.Option(help="Column to predict; several, separated by commas, for multi-label.")
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="What the target is, if its values don't tell: count, ordinal, ..."),
+    ] = None,
+    goal: Annotated[
+        list[str] | None,
+        typer.Option(help="What counts: median, quantile=0.9, probabilities, speed, ..."),
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Show which rule went by which figure.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for result.json.")] = None,
+    json_output: Json = False,
+) -> None:
+    """Which loss fits these data, and why? Advice from figures; compare puts it to the trial."""
+    from lossary.report import show_recommendation, write_files
+
+    folder = None if out is None else _writable(out, "recommend")
+    result = _recommendation(data, target, task, goal or ())
+    if folder is not None:
+        write_files(folder, {"result.json": result.to_json() + "\n"})
+    if json_output:
+        print(result.to_json())
+    else:
+        show_recommendation(result, Console(), explain=explain)
+
+
 @app.command("list")
 def list_losses(
     task: Annotated[str | None, typer.Option(help="Only losses for this task.")] = None,
@@ -216,9 +251,21 @@ def main() -> None:
     try:
         app()
     except LossError as error:
-        named = str(error).startswith(("check:", "compare:", "list:", "show:"))
+        named = str(error).startswith(("check:", "compare:", "list:", "recommend:", "show:"))
         print(f"lossary {error}" if named else error, file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _recommendation(data: str, target: str | None, task: str | None, goals: Sequence[str]) -> Any:
+    """What is recommended for the data that compare would read."""
+    from lossary.comparison import read_source
+    from lossary.recommendation import recommend as run
+
+    try:
+        source = read_source(data, target.split(",") if target and "," in target else target)
+    except LossError as error:  # the reader is compare's, and says so
+        raise type(error)(str(error).replace("compare:", "recommend:", 1)) from None
+    return run(source.features, source.target, task=task, goals=goals)
 
 
 def _loss(reference: str) -> Any:

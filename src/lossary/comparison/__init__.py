@@ -6,6 +6,7 @@
 """
 
 from .plan import ModelFactory, Plan
+from .reading import read_source
 from .result import (
     Choice,
     Comparison,
@@ -22,5 +23,5 @@ from .run import compare
 
 __all__ = [
     "Choice", "Comparison", "Curve", "DataSummary", "Difference", "Entry", "Errors", "ModelFactory", "Plan", "Score",
-    "TrialSummary", "Verdict", "compare",
+    "TrialSummary", "Verdict", "compare", "read_source",
 ]  # fmt: skip

@@ -12,10 +12,13 @@ from .charts import (
 )
 from .checks import check_text, show_check, write_check
 from .html import comparison_page, write_comparison
+from .pages import write_files
+from .recommendation import show_recommendation
 from .terminal import progress, show_comparison
 
 __all__ = [
     "absolute_error_chart", "check_text", "choice_chart", "comparison_page", "confidence_chart", "curve_chart",
     "difference_chart", "progress", "ranking_chart", "residual_chart", "show_catalogue", "show_check",
-    "show_comparison", "show_loss", "write_check", "write_comparison",
+    "show_comparison", "show_loss", "show_recommendation", "write_check", "write_comparison",
+    "write_files",
 ]  # fmt: skip
