@@ -54,6 +54,8 @@ class Check:
     """Whether it is asked under every setting of the hyperparameters, too."""
     heavy: bool = False
     """Whether its inputs are so large that a slow loss is no sign of a fault."""
+    least: float = 0.0
+    """Seconds that it may take, however few are left."""
 
 
 CHECKS: dict[str, Check] = {}
@@ -69,13 +71,16 @@ def check(
     draws: int = 12,
     settings: bool = True,
     heavy: bool = False,
+    least: float = 0.0,
 ) -> Callable[[Callable[[Subject, Inputs], Violation | None]], Callable[[Subject, Inputs], Violation | None]]:
     """Enter a question under its own name; several may belong to one claim."""
 
     def enter(violates: Callable[[Subject, Inputs], Violation | None]) -> Callable[[Subject, Inputs], Violation | None]:
         name = violates.__name__
         assert name not in CHECKS, f"two checks are called {name}"
-        CHECKS[name] = Check(name, claim, violates, tuple(tries), cause, tuple(echoes), always, draws, settings, heavy)
+        CHECKS[name] = Check(
+            name, claim, violates, tuple(tries), cause, tuple(echoes), always, draws, settings, heavy, least
+        )
         return violates
 
     return enter

@@ -47,6 +47,8 @@ def memory_grows_with_the_samples(subject: Subject, x: Inputs) -> Violation | No
     tries=("draws",),
     draws=2,
     settings=False,
+    heavy=True,
+    least=30.0,  # processes take a while to start on a busy machine
     echoes=("runs",),
     cause="Each rank divides by its own count, or what is gathered from the others carries no gradient.",
 )

@@ -136,7 +136,7 @@ def check(
             if progress is not None:
                 progress(done, len(asked), one.claim)
             left = limit - (time.monotonic() - started)
-            outcomes.append(try_check(subject, one, seconds=max(_AT_LEAST, left / 3)))
+            outcomes.append(try_check(subject, one, seconds=max(_AT_LEAST, one.least, left / 3)))
     return CheckReport(
         loss=subject.callee.name,
         findings=_ranked(subject, outcomes),
