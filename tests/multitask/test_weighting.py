@@ -97,7 +97,7 @@ def test_a_scale_of_1e4_gives_a_plain_sum_to_one_task():
         "famo",
         lambda: GradNorm(alpha=1.5, lr=0.025),
     ],
-    ids=str,
+    ids=lambda case: case if isinstance(case, str) else "object",
 )
 def test_a_scale_of_1e4_is_balanced(weighting):
     """Set out from between the minima, all of these end in the middle, as they do without the mismatch."""
