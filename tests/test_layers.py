@@ -11,8 +11,8 @@ import lossary
 
 ROOT = Path(lossary.__file__).parent
 LAYERS = [
-    ["version"], ["core"], ["losses"], ["catalogue"], ["balance", "multitask"], ["checks", "comparison", "recommendation"],
-    ["report"], ["testing"], ["cli"], ["__main__"],
+    ["version"], ["core"], ["losses"], ["catalogue"], ["balance", "multitask"],
+    ["checks", "comparison", "recommendation"], ["report"], ["testing"], ["cli"], ["__main__"],
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
