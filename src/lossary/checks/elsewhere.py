@@ -8,7 +8,7 @@ raises, as it would there.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -17,9 +17,13 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_any, tree_map
 
+from .memory import load
+
 _DEVICE = torch.device("meta")
 _INDEXING = ("aten.index", "aten.index_put", "aten._index_put_impl", "aten._unsafe_index")
 """Operations that take indices from the CPU on any device."""
+_STRICT = ("aten.cat", "aten.stack")
+"""Operations that do not even take a single number from the CPU."""
 
 
 class DeviceMismatch(RuntimeError):
@@ -54,6 +58,7 @@ class ElsewhereMode(TorchDispatchMode):
     """Within it, what is made on the meta device is made elsewhere, with numbers in it."""
 
     def __init__(self) -> None:
+        load()
         super().__init__()  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(
@@ -78,6 +83,8 @@ class Constants(TorchFunctionMode):
                     options.setdefault("dtype", args[0].dtype)
                 return elsewhere(make(*tree_map(here, given), **options))
             return func(*args, **options, **({} if asked is None else {"device": asked}))
+        if func is Tensor.tolist:  # refused for any subclass, though a GPU's tensor has it
+            return here(args[0]).tolist()
         return func(*args, **options)
 
 
@@ -109,26 +116,50 @@ def move_module(module: nn.Module) -> nn.Module:
     return module
 
 
-def _run(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     away = tree_any(lambda t: isinstance(t, Elsewhere), (args, kwargs))
-    asked = kwargs.get("device")
-    leaves = asked is not None and torch.device(asked).type == "cpu"
+    asked = None if kwargs.get("device") is None else torch.device(kwargs["device"]).type
     name = str(func)
-    if away and not name.startswith(_INDEXING) and not name.startswith("aten.copy_"):
-        stranger = tree_any(
-            lambda t: isinstance(t, Tensor) and not isinstance(t, Elsewhere) and t.ndim > 0, (args, kwargs)
-        )
-        if stranger:
-            raise DeviceMismatch(f"{name.removeprefix('aten.')} is given tensors of two devices")
-    indexes_here = name.startswith(_INDEXING) and not isinstance(args[0], Elsewhere)
-    if indexes_here and tree_any(lambda t: isinstance(t, Elsewhere), args[1:]):
-        raise DeviceMismatch("a tensor of the CPU is indexed by one of another device")
-    target = asked is not None and torch.device(asked).type == _DEVICE.type
+    if asked not in (None, "cpu", _DEVICE.type):
+        raise DeviceMismatch(f"it asks for {asked}, whatever its inputs are on")
+    if away:
+        _refuse_strangers(name, args, kwargs)
     if asked is not None:
         kwargs["device"] = torch.device("cpu")
     result = func(*tree_map(here, args), **tree_map(here, kwargs))
-    if (away and not leaves) or target:
-        if name.endswith("_.default") or ("_." in name and isinstance(args[0], Elsewhere) and result is here(args[0])):
+    if torch.Tag.inplace_view in func.tags and isinstance(args[0], Elsewhere):
+        with torch._C._DisableTorchDispatch():  # the wrapper gets the new shape, too
+            func(*args, **kwargs)
+    if (away and asked != "cpu") or asked == _DEVICE.type:
+        if _in_place(name) or (args and result is here(args[0])):
             return args[0]
         return tree_map(elsewhere, result)
     return result
+
+
+def _refuse_strangers(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Raise where a GPU would, given that some of the tensors are elsewhere."""
+    if name.startswith("aten.copy_"):
+        return
+    if name.startswith(_INDEXING):
+        indexed, given = args[0], args[2:3]
+        if not isinstance(indexed, Elsewhere) and tree_any(lambda t: isinstance(t, Elsewhere), args[1:2]):
+            raise DeviceMismatch("a tensor of the CPU is indexed by one of another device")
+        if tree_any(lambda t: _size(t) > 0 and isinstance(t, Elsewhere) != isinstance(indexed, Elsewhere), given):
+            raise DeviceMismatch(f"{name.removeprefix('aten.')} is given tensors of two devices")
+        return
+    least = 0 if name.startswith(_STRICT) else 1
+    if tree_any(lambda t: _size(t) >= least and not isinstance(t, Elsewhere), (args, kwargs)):
+        raise DeviceMismatch(f"{name.removeprefix('aten.')} is given tensors of two devices")
+    if _in_place(name) and _size(args[0]) == 0 and not isinstance(args[0], Elsewhere):
+        raise DeviceMismatch(f"{name.removeprefix('aten.')} writes to a tensor of the CPU what is on another device")
+
+
+def _size(t: Any) -> int:
+    """How many dimensions a tensor has; -1 for what is none."""
+    return t.ndim if isinstance(t, Tensor) else -1
+
+
+def _in_place(name: str) -> bool:
+    """Whether an operation writes to its first argument: ``aten.add_.Tensor`` does."""
+    return name.split(".")[1].endswith("_") if name.count(".") else False

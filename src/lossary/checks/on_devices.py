@@ -50,7 +50,7 @@ def works_on_another_device(subject: Subject, x: Inputs) -> Violation | None:
         if any(words in text for words in _NUMPY) and "numpy" in text:
             return Violation(text[:80], "one device throughout", f"on another device it raises: {text[:80]}", x)
         raise NotApplicable(f"another device can't be imitated for it: {type(error).__name__}: {text[:80]}") from None
-    if isinstance(result, Tensor) and here(result) is result and result.ndim:
+    if isinstance(result, Tensor) and here(result) is result:
         return Violation("cpu", "one device throughout", "its result is on the CPU, wherever its inputs are", x)
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -12,10 +13,11 @@ from torch import Tensor
 from lossary.core import Binary, ClassIndex, NonNegativeReal, PositiveReal, Probability, Simplex, shape_of
 
 from .examination import NotApplicable, Subject, Violation, check
-from .scenarios import batches, ignored
+from .scenarios import batches
 from .subject import Inputs, LossRaised
+from .variants import furnished
 
-_QUIET = r"eps|smooth|reduction|reduce|ignore|average"
+_QUIET = r"eps|smooth(?!ing)|reduction|reduce|ignore|average"
 """Hyperparameters that may well change nothing on ordinary inputs."""
 
 
@@ -74,7 +76,10 @@ def equals_its_reference(subject: Subject, x: Inputs) -> Violation | None:
 def values_outside_their_domain_are_refused(subject: Subject, x: Inputs) -> Violation | None:
     """A class that does not exist, a probability beyond 1, a negative scale: each raises."""
     asked = False
+    counting = [subject.contract.position(claim) for claim in ("mask", "sample_weight")]
     for i, domain in enumerate(subject.sampler.domains):
+        if i in counting:
+            continue  # what counts how much is no number that the loss is about
         for what, bad in _outside(subject, domain, x.tensors[i]):
             asked = True
             broken = x.replace(i, bad)
@@ -143,13 +148,10 @@ def _matters(subject: Subject, x: Inputs, settings: list[Any]) -> bool:
 
 
 def _varied(subject: Subject, x: Inputs) -> Iterator[Inputs]:
-    """Batches in which special entries are present, which some options are about."""
-    try:
+    """Batches with weights, a mask and targets that don't count where it takes them: some options are about these."""
+    yield from furnished(subject, x)
+    with contextlib.suppress(NotApplicable):
         yield from batches(subject, x)
-        if "ignore_index" in subject.contract:
-            yield ignored(subject, x, [0])
-    except NotApplicable:
-        return
 
 
 def _outside(subject: Subject, domain: Any, t: Any) -> Iterator[tuple[str, Tensor]]:

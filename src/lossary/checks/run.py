@@ -22,6 +22,7 @@ from .contract import contract
 from .examination import CHECKS, Check, Subject
 from .inference import infer
 from .limits import OutOfTime, time_limit
+from .memory import load
 from .sampling import Drawing, Sampler
 from .snippets import snippet
 from .subject import Callee, name_of
@@ -115,6 +116,7 @@ def check(
     >>> report.holds, report.refuted[0].claim
     (False, 'finite')
     """
+    load()  # once in a process, and not on the clock of the first check
     started = time.monotonic()
     settings: Sequence[Mapping[str, Any]] = ()
     if inputs is None and example is None and (definition := definition_behind(loss)) is not None:
