@@ -6,9 +6,9 @@ import argparse
 import json
 from pathlib import Path
 
-from . import engine, importing
+from . import engine, importing, multitask
 
-BENCHMARKS = {"engine": engine.measure, "importing": importing.measure}
+BENCHMARKS = {"engine": engine.measure, "importing": importing.measure, "multitask": multitask.measure}
 
 
 def main() -> None:

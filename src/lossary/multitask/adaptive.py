@@ -92,7 +92,7 @@ class GradNorm(Weighting):
         losses = batch.losses.to(self.initial.dtype)
         known = self.initial[batch.index]
         self.initial[batch.index] = known = torch.where(known.isnan(), losses, known)
-        norms = torch.stack([_norm(loss, batch.shared) for loss in batch.parts]).to(weights.dtype)
+        norms = torch.stack([gradient_norm(loss, batch.shared) for loss in batch.parts]).to(weights.dtype)
         progress = losses / known.clamp(min=TINY)
         rate = progress / progress.mean().clamp(min=TINY)
         mean = (weights * norms).mean().clamp(min=TINY)
@@ -102,7 +102,8 @@ class GradNorm(Weighting):
         self.scores.descend(slope)
 
 
-def _norm(loss: Tensor, shared: Sequence[Tensor]) -> Tensor:
+def gradient_norm(loss: Tensor, shared: Sequence[Tensor]) -> Tensor:
+    """Length of the loss's gradient in all tensors of ``shared`` together; 0 where it depends on none of them."""
     if not loss.requires_grad:
         return loss.new_zeros(())
     gradients = torch.autograd.grad(loss, shared, retain_graph=True, allow_unused=True)
@@ -113,11 +114,11 @@ def _norm(loss: Tensor, shared: Sequence[Tensor]) -> Tensor:
 class FAMO(Weighting):
     r"""Weights under which the logarithms of all losses fall at the same rate, without gradients of each task.
 
-    Liu et al., arXiv:2306.03792, algorithm 2: descends on :math:`\sum_i z_i \log(L_i - b_i)` with z a softmax of
-    scores, scaled so that the weights :math:`z_i / (L_i - b_i)` add up to 1; the scores then move by how much each
-    logarithm fell. That is measured against the next batch's losses, or, as in the paper, against those of the same
-    batch after the optimizer's step, where they are given to :meth:`MultitaskLoss.observe`, at the price of one more
-    forward pass.
+    Liu et al., arXiv:2306.03792, algorithm 1, with the rates of algorithm 2: descends on
+    :math:`\sum_i z_i \log(L_i - b_i)` with z a softmax of scores, scaled so that the weights
+    :math:`z_i / (L_i - b_i)` add up to 1; the scores then move by how much each logarithm fell. That is measured
+    against the next batch's losses, or, as in the paper, against those of the same batch after the optimizer's step,
+    where they are given to :meth:`MultitaskLoss.observe`, at the price of one more forward pass.
 
     Args:
         lr: Of the scores, by Adam.

@@ -163,7 +163,7 @@ class Uncertainty(Weighting):
 class IMTLL(Weighting):
     r"""Each loss times a learned scale: :math:`e^{s} L - s`, so that at the optimum all weighted losses are 1.
 
-    IMTL-L of Liu et al., Towards Impartial Multi-Task Learning, ICLR 2021, sec. 3.2. Losses must be above 0. Give the
+    IMTL-L of Liu et al., Towards Impartial Multi-Task Learning, ICLR 2021, eq. 6. Losses must be above 0. Give the
     parameters of the loss to the optimizer, or nothing is learned.
 
     Args:
