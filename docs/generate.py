@@ -35,6 +35,7 @@ from lossary.report.drawing import NIGHT, PAPER
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
+    from mkdocs.structure.pages import Page
 
 LATEX = LatexToMathML(fancy_error=False)
 CODE = 84
@@ -62,6 +63,17 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for uri, content in {**pages, "losses/index.md": index(definitions), "assets/curves.css": colours()}.items():
         files.append(File.generated(config, uri, content=content))
     return files
+
+
+def on_page_markdown(text: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Link the losses of the guide to choosing, which has no links where it is read as a file."""
+    return linked(text) if page.file.src_uri == "choosing.md" else text
+
+
+def linked(text: str) -> str:
+    """The text, with each name of a loss that stands as code leading to its page."""
+    pages = {short_name(d): path(d) for d in find()}
+    return re.sub(r"`(\w+)`", lambda name: f"[{name[0]}]({pages[name[1]]})" if name[1] in pages else name[0], text)
 
 
 def page(definition: Definition, definitions: Sequence[Definition]) -> str:

@@ -136,6 +136,23 @@ def test_list_and_show(tmp_path):
     assert "regression" in lossary("list", "--task", "cooking", cwd=tmp_path, check=2).stderr
 
 
+def test_list_and_show_write_what_they_print(tmp_path):
+    for arguments in (["list", "--task", "regression"], ["show", "huber"]):
+        printed = lossary(*arguments, "--json", "--out", arguments[0], cwd=tmp_path, check=0).stdout
+        assert json.loads((tmp_path / arguments[0] / "result.json").read_text()) == json.loads(printed)
+        refused = lossary(*arguments, "--out", f"{arguments[0]}/result.json", cwd=tmp_path, check=2).stderr
+        assert refused.startswith(f"lossary {arguments[0]}: `--out` must be a folder")
+
+
+def test_every_verb_takes_json_and_out():
+    from typer.main import get_command
+
+    from lossary.cli import app
+
+    for name, verb in get_command(app).commands.items():
+        assert {"--json", "--out"} <= {option for parameter in verb.params for option in parameter.opts}, name
+
+
 def test_help_and_version(tmp_path):
     assert "compare" in lossary("--help", cwd=tmp_path, check=0).stdout
     assert lossary("--version", cwd=tmp_path, check=0).stdout.strip()
@@ -201,6 +218,32 @@ def test_recommend_says_which_loss_and_why(tmp_path):
         refused = lossary("recommend", *arguments, cwd=tmp_path, check=2)
         assert refused.stderr.startswith("lossary recommend:") and words in refused.stderr
         assert len(refused.stderr.strip().splitlines()) == 1
+
+
+def test_recommend_takes_structured_targets(tmp_path):
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    rows = [f"{i},{rng.integers(1, 50)},{i % 2},{i % 6},{rng.integers(0, 3)}" for i in range(60)]
+    (tmp_path / "table.csv").write_text("\n".join(["x,time,event,query,grade", *rows]))
+    masks = (rng.random((4, 8, 8)) > 0.8).astype(int)
+    np.savez(tmp_path / "images.npz", X=rng.random((4, 1, 8, 8)), y=masks)
+    np.savez(tmp_path / "lists.npz", X=rng.random((60, 2)), grade=np.arange(60) % 3, query=np.arange(60) // 6)
+    for arguments, kind in [
+        (["table.csv", "--target", "time,event", "--task", "survival"], "censored"),
+        (["table.csv", "--target", "grade", "--group", "query"], "lists"),
+        (["lists.npz", "--target", "grade", "--group", "query"], "lists"),
+        (["images.npz"], "mask"),
+    ]:
+        result = json.loads(lossary("recommend", *arguments, "--json", cwd=tmp_path, check=0).stdout)
+        assert result["profile"]["kind"] == kind
+    for arguments, words in [
+        (["table.csv", "--target", "time,x", "--task", "survival"], "must hold the event"),
+        (["table.csv", "--target", "grade", "--group", "quary"], "'query'"),
+        (["table.csv", "--target", "grade", "--task", "ranking"], "`group` must say"),
+    ]:
+        refused = lossary("recommend", *arguments, cwd=tmp_path, check=2).stderr
+        assert refused.startswith("lossary recommend:") and words in refused and len(refused.splitlines()) == 1
 
 
 def test_compare_takes_what_is_recommended(tmp_path):

@@ -9,6 +9,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
+Out = Annotated[Path | None, typer.Option(help="Folder for result.json.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -184,65 +186,135 @@ def check(
 def recommend(
     data: Annotated[str, typer.Argument(help="A CSV, TSV, Parquet or NPZ file, or a bundled set, as for compare.")],
     target: Annotated[
-        str | None, typer.Option(help="Column to predict; several, separated by commas, for multi-label.")
+        str | None,
+        typer.Option(
+            help="Column to predict, or an array of an NPZ file; several columns, separated by commas, for labels, "
+            "low,high, time,event, x1,y1,x2,y2, pairs, triplets, tokens."
+        ),
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option(help="What the target is, if its values don't tell: count, ordinal, ..."),
+        typer.Option(
+            help="What the target is, if its values don't tell: count, ordinal, interval, survival, segmentation, "
+            "detection, pairs, triplets, metric-learning, sequences, ..."
+        ),
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option(help="For a target to rank: the column that says which list a grade belongs to.")
     ] = None,
     goal: Annotated[
         list[str] | None,
-        typer.Option(help="What counts: median, quantile=0.9, probabilities, speed, ..."),
+        typer.Option(help="What counts: median, quantile=0.9, probabilities, ranking, speed, ..."),
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show which rule went by which figure.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder for result.json.")] = None,
+    out: Out = None,
     json_output: Json = False,
 ) -> None:
     """Which loss fits these data, and why? Advice from figures; compare puts it to the trial."""
-    from lossary.report import show_recommendation, write_files
+    from lossary.report import show_recommendation
 
     folder = None if out is None else _writable(out, "recommend")
-    result = _recommendation(data, target, task, goal or ())
-    if folder is not None:
-        write_files(folder, {"result.json": result.to_json() + "\n"})
-    if json_output:
-        print(result.to_json())
-    else:
+    result = _recommendation(data, target, task, goal or (), group)
+    if not _given_as_json(result.to_json(), folder, printed=json_output):
         show_recommendation(result, Console(), explain=explain)
+
+
+@app.command(context_settings={"allow_interspersed_args": False})  # what follows the script is the script's
+def diagnose(
+    script: Annotated[
+        str | None, typer.Argument(help="A Python script that trains a model; it is run as it is.")
+    ] = None,
+    arguments: Annotated[list[str] | None, typer.Argument(help="The script's own arguments and options.")] = None,
+    probes: Annotated[
+        bool, typer.Option(help="Settle doubts by short trainings of a copy, after the script has ended.")
+    ] = True,
+    seconds: Annotated[float, typer.Option(help="What these may take together.")] = 10.0,
+    report: Annotated[Path | None, typer.Option(help="HTML file for the report.")] = None,
+    language: Annotated[str, typer.Option(help="Language of the report: en or zh.")] = "en",
+    list_causes: Annotated[bool, typer.Option("--list", help="List all causes that are looked for.")] = False,
+    explain: Annotated[str | None, typer.Option(help="Show one cause: how it is told, and what to change.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for diagnosis.json and report.html.")] = None,
+    json_output: Annotated[
+        bool,
+        typer.Option("--json", help="Print the diagnosis as JSON and nothing else; the script prints to stderr."),
+    ] = False,
+) -> None:
+    """Why does my loss not fall? Runs a script, watches what it trains, and names causes with evidence and remedy.
+
+    Options stand before the script; what follows it is its own. Its output, its random numbers and its exit code are as
+    without; the diagnosis goes to standard error. A script that is interrupted is diagnosed as far as it came.
+    """
+    from lossary.diagnosis import Run
+    from lossary.diagnosis.script import stdout_as_stderr, watch_script
+    from lossary.report import diagnosis_page, show_diagnosis, write_diagnosis, write_files
+
+    if list_causes or explain is not None:
+        _show_causes(explain, as_json=json_output)
+        return
+    if script is None:
+        raise LossInputError("diagnose: `script` must be a Python file, got nothing.")
+    if not seconds > 0:
+        raise LossInputError(f"diagnose: `--seconds` must be positive, got {seconds:g}.")
+    if language not in ("en", "zh"):
+        raise LossInputError(f"diagnose: `--language` must be en or zh, got {language!r}.")
+    if report is not None and report.is_dir():
+        raise LossInputError(f"diagnose: `--report` must be a file, got the folder {str(report)!r}.")
+    for path, option in ((out, "--out"), (report and report.parent, "--report")):
+        if path is not None:
+            _writable(path, "diagnose", option)
+    run = Run(probes=probes, seconds=seconds)
+    with stdout_as_stderr() if json_output else nullcontext():
+        code, _ = watch_script(script, arguments or (), run)
+        sys.stdout.flush()
+        found = run.diagnose()
+    console = Console(stderr=True)
+    if json_output:
+        print(found.to_json())
+    else:
+        console.rule("lossary diagnose", align="left", characters="-")
+        show_diagnosis(found, console)
+    name = Path(script).name
+    pages = [] if out is None else [write_diagnosis(found, out, name=name, language=language)]
+    if report is not None:
+        html = diagnosis_page(found, name=name, language=language)
+        pages.append(write_files(report.parent, {report.name: html}))
+    for page in pages:
+        console.print(f"Report: {page}", soft_wrap=True, highlight=False)
+    raise typer.Exit(code)
 
 
 @app.command("list")
 def list_losses(
     task: Annotated[str | None, typer.Option(help="Only losses for this task.")] = None,
+    out: Out = None,
     json_output: Json = False,
 ) -> None:
     """All losses, or those for one task."""
     from lossary.catalogue import find, to_dict
     from lossary.report import show_catalogue
 
+    folder = None if out is None else _writable(out, "list")
     found = find(task=task)
     if not found:
         known = ", ".join(sorted({t for d in find() for t in d.card.tasks}))
         raise LossInputError(f"list: `--task` must be one of {known}; got {task!r}.")
-    if json_output:
-        print(json.dumps([to_dict(d) for d in found], indent=2, ensure_ascii=False))
-    else:
+    if not _given_as_json([to_dict(d) for d in found], folder, printed=json_output):
         show_catalogue(found, Console())
 
 
 @app.command()
 def show(
     name: Annotated[str, typer.Argument(help="Name of the loss, here or elsewhere: huber, MAE, 'Generalized Dice'.")],
+    out: Out = None,
     json_output: Json = False,
 ) -> None:
     """One loss: formula, source, shapes, bounds, claims, an example."""
     from lossary.catalogue import get, to_dict
     from lossary.report import show_loss
 
+    folder = None if out is None else _writable(out, "show")
     definition = get(name)
-    if json_output:
-        print(json.dumps(to_dict(definition), indent=2, ensure_ascii=False))
-    else:
+    if not _given_as_json(to_dict(definition), folder, printed=json_output):
         show_loss(definition, Console())
 
 
@@ -251,21 +323,52 @@ def main() -> None:
     try:
         app()
     except LossError as error:
-        named = str(error).startswith(("check:", "compare:", "list:", "recommend:", "show:"))
+        named = str(error).startswith(("check:", "compare:", "diagnose:", "list:", "recommend:", "show:"))
         print(f"lossary {error}" if named else error, file=sys.stderr)
         raise SystemExit(2) from None
 
 
-def _recommendation(data: str, target: str | None, task: str | None, goals: Sequence[str]) -> Any:
+def _given_as_json(content: Any, folder: Path | None, *, printed: bool) -> bool:
+    """Write ``result.json``, if there is a folder, and print the same, if that is wanted; whether it was printed."""
+    from lossary.report import write_files
+
+    text = content if isinstance(content, str) else json.dumps(content, indent=2, ensure_ascii=False)
+    if folder is not None:
+        write_files(folder, {"result.json": text + "\n"})
+    if printed:
+        print(text)
+    return printed
+
+
+def _recommendation(
+    data: str, target: str | None, task: str | None, goals: Sequence[str], group: str | None = None
+) -> Any:
     """What is recommended for the data that compare would read."""
     from lossary.comparison import read_source
     from lossary.recommendation import recommend as run
 
+    columns: str | list[str] | None = target.split(",") if target and "," in target else target
+    groups = None
     try:
-        source = read_source(data, target.split(",") if target and "," in target else target)
+        if group is None or Path(data).suffix == ".npz":  # an archive has its lists as an array, not as a column
+            source = read_source(data, columns)
+            groups = None if group is None else read_source(data, group).target
+            features, y = source.features, source.target
+        else:
+            wanted = columns if isinstance(columns, list) else [columns or "target"]
+            source = read_source(data, [*wanted, group])
+            features, y, groups = source.features, source.target[wanted], source.target[group]
     except LossError as error:  # the reader is compare's, and says so
         raise type(error)(str(error).replace("compare:", "recommend:", 1)) from None
-    return run(source.features, source.target, task=task, goals=goals)
+    return run(features, y, task=task, goals=goals, group=groups)
+
+
+def _show_causes(name: str | None, *, as_json: bool) -> None:
+    """Print the cause of that name, or all of them."""
+    from lossary.report import causes_as_data, show_cause, show_causes
+
+    if not _given_as_json(causes_as_data(name), None, printed=as_json):
+        show_causes(Console()) if name is None else show_cause(name, Console())
 
 
 def _loss(reference: str) -> Any:
@@ -300,9 +403,10 @@ def _load(reference: str, owner: str) -> Any:
         ) from error
 
 
-def _writable(folder: Path, owner: str) -> Path:
+def _writable(folder: Path, owner: str, option: str = "--out") -> Path:
     """The folder, once it is sure that it can be made or written; it is made when there is something to keep."""
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        raise LossInputError(f"{owner}: `--out` must be a folder that can be written, got {str(folder)!r}.")
+        what = "a folder" if option == "--out" else "in a folder"
+        raise LossInputError(f"{owner}: `{option}` must be {what} that can be written, got {str(folder)!r}.")
     return folder

@@ -195,6 +195,8 @@ class ClippedValueLoss(TripletLoss, of=clipped_value_loss):
         source="doi:10.1007/BF00115009; Sutton & Barto, Reinforcement Learning (2018), sec. 9.3",
         settings=[{"discount": 0.9}, {"delta": 1.0}],
         tune={"discount": (0.9, 0.99, 0.999)},
+        good_at={"smooth optimisation", "memory"},
+        bad_at={"outliers", "unstable training"},
         known_as=("TD error", "TD(0)", "temporal difference", "semi-gradient TD", "DQN loss"),
         elsewhere={
             "RLax": "td_learning gives the error, l2_loss of it this value; its discount is 0 at an end, for done here",

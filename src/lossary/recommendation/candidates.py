@@ -58,6 +58,14 @@ _EFFICIENT: Mapping[str, tuple[str, float]] = {
 (E psi')² / E psi² = 0.95 (Huber and Ronchetti, Robust Statistics (2009), sec. 4.5; Holland and Welsch 1977,
 doi:10.1080/03610917708812083)."""
 
+PAIRWISE = ("ranknet_loss",)
+"""Losses of the order of a batch, which are for those who want nothing but an order."""
+
+SIZED: Mapping[str, str] = {
+    **{name: parameter for name, (parameter, _) in _EFFICIENT.items()}, "quantile_huber_loss": "delta",
+}  # fmt: skip
+"""The hyperparameter that is a size, in the units of the target."""
+
 IMBALANCED = 4.0
 """From this ratio on, losses that take class weights get them: where the rule of imbalance starts."""
 
@@ -101,6 +109,8 @@ def candidates(situation: Situation) -> list[Candidate]:
     """All losses that a model can be trained with on this target, by name; with class weights twice where they help."""
     profile = situation.profile
     found = {d.name: d for task in _TASKS[profile.kind] for d in find(task=task) if _fits(d, profile)}
+    if situation.goal("ranking"):
+        found |= {name: get(name) for name in PAIRWISE}
     if profile.kind == "bounded":
         found["bce_with_logits_loss"] = get("bce_with_logits")
     if profile.kind == "binary":  # two outputs in place of one, where that buys robustness
@@ -109,7 +119,7 @@ def candidates(situation: Situation) -> list[Candidate]:
                   and isinstance(target_domain(d), ClassIndex)}  # fmt: skip
     out = []
     for definition in sorted(found.values(), key=lambda d: d.name):
-        settings, reasons = _settings(definition, situation)
+        settings, reasons = settings_of(definition, situation)
         out.append(Candidate(definition, settings, reasons))
         if weight := _weights(definition, situation):
             out.append(Candidate(definition, {**settings, weight[0]: weight[1]}, {**reasons, weight[0]: weight[2]},
@@ -158,7 +168,7 @@ def _fits(definition: Definition, profile: Profile) -> bool:
     return all(isinstance(e, PositiveReal) for e in extra)
 
 
-def _settings(definition: Definition, situation: Situation) -> tuple[dict[str, Any], dict[str, str]]:
+def settings_of(definition: Definition, situation: Situation) -> tuple[dict[str, Any], dict[str, str]]:
     """What the figures and the goals say about the hyperparameters."""
     profile, name = situation.profile, definition.name
     size = profile.value("residual_scale")

@@ -15,8 +15,13 @@ from .reading import RawTarget
 Kind = Literal[
     "real", "positive", "bounded", "count", "zero-inflated",
     "binary", "multi-class", "ordinal", "multi-label",
+    "interval", "censored", "mask", "boxes", "pairs", "triplets", "identities", "lists", "sequences",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
+STRUCTURED: frozenset[Kind] = frozenset(
+    {"interval", "censored", "mask", "boxes", "pairs", "triplets", "identities", "lists", "sequences"}
+)
+"""Kinds of which a sample's target is more than one number, class or set of labels; told in ``structured``."""
 NUMERIC: frozenset[Kind] = frozenset({"real", "positive", "bounded", "count", "zero-inflated"})
 CLASSES: frozenset[Kind] = frozenset({"binary", "multi-class", "ordinal"})
 
@@ -24,6 +29,9 @@ TASKS: dict[Kind, str] = {
     "real": "regression", "positive": "regression", "bounded": "regression", "count": "count regression",
     "zero-inflated": "regression", "binary": "binary classification", "multi-class": "multi-class classification",
     "ordinal": "ordinal classification", "multi-label": "multi-label classification",
+    "interval": "interval regression", "censored": "survival analysis", "mask": "segmentation", "boxes": "detection",
+    "pairs": "metric learning", "triplets": "metric learning", "identities": "metric learning", "lists": "ranking",
+    "sequences": "language modelling",
 }  # fmt: skip
 """The task of each kind, as cards call it."""
 
@@ -37,7 +45,8 @@ class Target(NamedTuple):
 
     kind: Kind
     values: NDArray[Any]
-    """Float64 numbers; or int64 numbers of classes ``(n,)``; or int64 labels 0 and 1, ``(n, c)``."""
+    """Float64 numbers; or int64 numbers of classes ``(n,)``; or int64 labels 0 and 1, ``(n, c)``; or what
+    :func:`.structured.targets.tell` says."""
     classes: tuple[str, ...]
     why: str
     """The figure by which the kind was told, as a sentence."""
@@ -93,7 +102,10 @@ def _labels(target: RawTarget, wanted: tuple[Kind, ...] | None) -> Target:
     columns = values.shape[1]
     if values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
         stray = values[~np.isin(values, (0, 1))].ravel()[0]
-        raise LossInputError(f"recommend: `y` of {columns} columns must hold labels 0 and 1 only, got {stray!s}.")
+        raise LossInputError(
+            f"recommend: `y` of {columns} columns must hold labels 0 and 1 only, got {stray!s}; "
+            "`task` can say what else they are: interval, censored, boxes, pairs, triplets, sequences."
+        )
     if wanted is not None and "multi-label" not in wanted:
         raise _misfit(wanted, f"{columns} columns")
     constant = [k for k in range(columns) if values[:, k].min() == values[:, k].max()]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lossary.balance import class_weights
 
 from . import models, statistics
+from .confusion import confusion
 from .kinds import Kind
 from .reading import Array
 
@@ -51,6 +52,7 @@ def measure_numbers(kind: Kind, y: Array, rows: Rows, x: Array | None) -> dict[s
         )
     }
     found["target_scale"] = Figure(statistics.scale(y), "scale of the target", "1.4826 median absolute deviations")
+    found["target_deviation"] = Figure(float(y.std()), "standard deviation of the target", "counted")
     found["target_skew"] = Figure(statistics.medcouple(y), "skew of the target", "medcouple, in [-1, 1]")
     found["zero_share"] = Figure(float((y == 0).mean()), "share of exact zeros", "counted")
     found["edge_share"] = Figure(_edge_share(y), "share of values piled up at the lowest or the highest", "counted")
@@ -141,8 +143,8 @@ def _count_figures(y: Array, x: Array | None) -> dict[str, Figure]:
     return found
 
 
-def measure_classes(y: Labels, rows: Rows, x: Array | None) -> dict[str, Figure]:
-    """Figures of a target of classes."""
+def measure_classes(y: Labels, rows: Rows, x: Array | None) -> tuple[dict[str, Figure], tuple[tuple[int, ...], ...]]:
+    """Figures of a target of classes, and the groups of classes that a simple model confuses."""
     counts = np.bincount(y).astype(np.float64)
     weights = class_weights(torch.from_numpy(y), scheme="effective_number")
     found = {
@@ -158,13 +160,15 @@ def measure_classes(y: Labels, rows: Rows, x: Array | None) -> dict[str, Figure]
             "effective numbers at beta 0.999, arXiv:1901.05555, eq. 2",
         ),
     }  # fmt: skip
+    groups: tuple[tuple[int, ...], ...] = ()
     if x is not None and counts.min() >= 2:
-        found |= _label_figures(y[rows], x)
+        doubts, groups = _label_figures(y[rows], x, len(counts))
+        found |= doubts
         found["conflicts"] = _conflicts(x, y[rows].astype(np.float64))
-    return found
+    return found, groups
 
 
-def _label_figures(y: Labels, x: Array) -> dict[str, Figure]:
+def _label_figures(y: Labels, x: Array, classes: int) -> tuple[dict[str, Figure], tuple[tuple[int, ...], ...]]:
     fitted = models.probabilities(x, y)
     p, own = fitted.values, fitted.values[np.arange(len(y)), y]
     # Confident learning: a class is believed of a row where it is as probable as it is, on average, of its own rows.
@@ -173,7 +177,7 @@ def _label_figures(y: Labels, x: Array) -> dict[str, Figure]:
     believed = (p >= usual) & (present > 0)
     doubtful = believed.any(1) & (np.where(believed, p, -1.0).argmax(1) != y)
     about = f"out-of-fold predictions of {fitted.model}"
-    return {
+    found = {
         "disagreement": Figure(
             float((p.argmax(1) != y).mean()), "share of labels that a simple model does not predict", about
         ),
@@ -182,6 +186,19 @@ def _label_figures(y: Labels, x: Array) -> dict[str, Figure]:
             f"off the diagonal of the confident joint, arXiv:1911.00068, sec. 3.1, from {about}",
         ),
     }  # fmt: skip
+    if classes < 3:
+        return found, ()
+    confused = confusion(y, p.argmax(1), classes)
+    found["grouped_mistakes"] = Figure(
+        confused.inside, "share of a simple model's mistakes that stay within groups of classes",
+        f"classes joined where mistakes between them are more than luck, by {about}",
+    )  # fmt: skip
+    found["grouped_by_chance"] = Figure(
+        confused.by_chance,
+        "share that would, if mistakes fell between classes by their size",
+        "products of class sizes",
+    )
+    return found, confused.groups
 
 
 def measure_labels(y: NDArray[np.int64]) -> dict[str, Figure]:

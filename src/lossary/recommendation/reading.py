@@ -42,12 +42,13 @@ def read_target(y: Any) -> RawTarget:
     if categories is not None and y.dtype.ordered:
         present = set(y.dropna().astype(str))
         order = tuple(str(c) for c in categories if str(c) in present)
-    values = _array(y, "y")
+    values = array_of(y, "y")
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim not in (1, 2) or len(values) < 2:
-        raise _refused("y", "be (n,) or, for several labels, (n, c), of at least two samples", str(values.shape))
-    missing = int(_missing(values).sum())
+        must = "be (n,) or, for several labels, (n, c), of at least two samples; or whole numbers (n, h, w), a mask"
+        raise _refused("y", must, str(values.shape))
+    missing = int(missing_in(values).sum())
     if missing:
         raise _refused("y", "have a finite value in every row", f"{missing} without one")
     if not np.issubdtype(values.dtype, np.number) and values.dtype != np.bool_:
@@ -61,9 +62,9 @@ def read_features(x: Any, samples: int) -> Array:
     Raises:
         LossInputError: if there are not as many rows as targets, or no column.
     """
-    columns = [_array(x[name], "X") for name in x.columns] if hasattr(x, "columns") else None
+    columns = [array_of(x[name], "X") for name in x.columns] if hasattr(x, "columns") else None
     if columns is None:
-        table = _array(x, "X")
+        table = array_of(x, "X")
         table = table[:, None] if table.ndim == 1 else table.reshape(len(table), -1) if table.ndim else table
         columns = list(table.T) if table.ndim == 2 else []
     rows = len(columns[0]) if columns else 0
@@ -74,7 +75,15 @@ def read_features(x: Any, samples: int) -> Array:
     return _filled(np.column_stack([part for column in columns for part in _numeric(column)]))
 
 
-def _array(data: Any, name: str) -> NDArray[Any]:
+def array_of(data: Any, name: str) -> NDArray[Any]:
+    """An array, tensor or pandas object as an array of real numbers, truth values or texts.
+
+    Raises:
+        LossInputError: if it is none of these; ``name`` is the argument's.
+
+    >>> array_of(torch.tensor([1.0, 2.0], dtype=torch.bfloat16), "y")
+    array([1., 2.], dtype=float32)
+    """
     if isinstance(data, Tensor):
         data = data.detach().to("cpu")
         array: NDArray[Any] = (data.float() if data.dtype == torch.bfloat16 else data).numpy()
@@ -88,7 +97,12 @@ def _array(data: Any, name: str) -> NDArray[Any]:
     return array
 
 
-def _missing(values: NDArray[Any]) -> NDArray[np.bool_]:
+def missing_in(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where there is no finite number, or nothing at all.
+
+    >>> missing_in(np.array([1.0, np.nan, np.inf])).tolist()
+    [False, True, True]
+    """
     if values.dtype.kind == "f":
         finite: NDArray[np.bool_] = np.isfinite(values)
         return ~finite
@@ -112,7 +126,7 @@ def _numbers_or_texts(values: NDArray[Any]) -> NDArray[Any]:
 
 def _numeric(column: NDArray[Any]) -> list[Array]:
     """One column of numbers, or one of 0 and 1 for each of a few texts."""
-    gaps = _missing(column)
+    gaps = missing_in(column)
     if column.dtype.kind in "biuf":
         return [np.where(gaps, np.nan, column.astype(np.float64))]
     known = _numbers_or_texts(column[~gaps])

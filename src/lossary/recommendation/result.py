@@ -8,6 +8,7 @@ from typing import Any
 
 from lossary.core import Finding, Result
 
+from .comparing import COMPARED
 from .profiling import Profile
 
 
@@ -78,6 +79,11 @@ class Recommendation(Result):
     def best(self) -> Advice:
         """The first of the ranking."""
         return self.ranking[0]
+
+    @property
+    def comparison_task(self) -> str:
+        """The task under which ``lossary.compare`` trains them; empty where it has none for this kind of target."""
+        return COMPARED.get(self.profile.kind, "")
 
     @property
     def losses(self) -> tuple[str, ...]:

@@ -14,14 +14,16 @@ from .kinds import KINDS, NUMERIC, Kind
 from .profiling import Profile
 
 GoalName = Literal[
-    "mean", "median", "quantile", "intervals", "probabilities", "rare class", "top-k", "robustness", "speed"
+    "mean", "median", "quantile", "intervals", "probabilities", "rare class", "top-k", "ranking", "robustness", "speed"
 ]
 GOAL_NAMES: tuple[GoalName, ...] = get_args(GoalName)
 
 CLASSIFIED: frozenset[Kind] = frozenset({"binary", "multi-class", "ordinal", "multi-label"})
 _MEANINGFUL: dict[GoalName, frozenset[Kind]] = {
     "mean": NUMERIC, "median": NUMERIC, "quantile": NUMERIC, "intervals": NUMERIC,
-    "probabilities": CLASSIFIED, "rare class": CLASSIFIED, "top-k": frozenset({"multi-class"}),
+    "probabilities": CLASSIFIED | {"mask", "sequences"}, "rare class": CLASSIFIED | {"mask"},
+    "top-k": frozenset({"multi-class", "lists"}),
+    "ranking": frozenset({"binary", "ordinal", "count", "censored"}),
     "robustness": frozenset(KINDS), "speed": frozenset(KINDS),
 }  # fmt: skip
 
@@ -168,10 +170,32 @@ class Rule:
     def figures(self) -> tuple[str, ...]:
         """The figures that the condition and the evidence rest on."""
         named = [bound.figure for bound in self.condition.bounds]
-        return tuple(dict.fromkeys([*named, *re.findall(r"{(\w+)[:}]", self.evidence)]))
+        told = [word for word in re.findall(r"{(\w+)[:}]", self.evidence) if word not in ("level", "groups")]
+        return tuple(dict.fromkeys([*named, *told]))
 
     def sentence(self, situation: Situation) -> str:
         """The evidence with its figures."""
         goal = situation.goal("quantile")
         values = {name: figure.value for name, figure in situation.profile.figures.items()}
-        return self.evidence.format_map({**values, "level": goal.level if goal else None})
+        groups = "; ".join(", ".join(group) for group in situation.profile.confused)
+        return self.evidence.format_map({**values, "level": goal.level if goal else None, "groups": groups})
+
+
+def usual(kind: Kind, losses: tuple[str, ...], evidence: str, source: str, others: tuple[Effect, ...] = ()) -> Rule:
+    """The rule of what custom speaks for."""
+    why = "is the usual loss for this kind of target"
+    return Rule(
+        condition=Condition(name=f"usual for {kind}", kinds=frozenset({kind})),
+        evidence=evidence,
+        effects=(Effect(weight=1.0, losses=losses, why=why), *others),
+        source=source,
+    )
+
+
+def goal_rule(
+    name: GoalName, kinds: frozenset[Kind], evidence: str, effects: tuple[Effect, ...], source: str, of: str = ""
+) -> Rule:
+    """The rule of a goal; ``of`` tells two rules of one goal apart."""
+    title = f"goal: {name} {of}".rstrip()
+    condition = Condition(name=title, kinds=kinds, goal=name)
+    return Rule(condition=condition, evidence=evidence, effects=effects, source=source)

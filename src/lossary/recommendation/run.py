@@ -7,22 +7,30 @@ from typing import Any
 
 from torch import Tensor
 
-from lossary.core import Binary, ClassIndex, Finding, Logit, LogSimplex, LossInputError, Probability, Real, Sign
+from lossary.core import Finding, LossInputError
 
-from .candidates import Candidate, candidates, target_domain
+from .candidates import Candidate, candidates
+from .comparing import comparable
+from .kinds import STRUCTURED
 from .profiling import Profile, profile
 from .result import Advice, Firing, Reason, Recommendation
 from .rules import GOAL_NAMES, Effect, Goal, Rule, Situation, parse_goal
 from .snippets import code, outputs_of
+from .structured.recipes import competing
 from .table import RULES
 
-_COMPARED = ("regression", "binary classification", "multi-class classification", "multi-label classification")
 _EQUAL = 0.05
 """Scores nearer than this are equal."""
 
 
 def recommend(
-    first: Any, second: Any = None, /, *, task: str | None = None, goals: str | Sequence[str | Goal] = ()
+    first: Any,
+    second: Any = None,
+    /,
+    *,
+    task: str | None = None,
+    goals: str | Sequence[str | Goal] = (),
+    group: Any = None,
 ) -> Recommendation:
     """Say which losses fit the data, and why: ``recommend(y)``, or better ``recommend(X, y)``.
 
@@ -32,10 +40,12 @@ def recommend(
     Args:
         first: The features ``(n, ...)``, or the target where nothing else is given: an array, a tensor, or a pandas
             object; or a :class:`lossary.recommendation.Profile`.
-        second: The target: numbers or classes ``(n,)``, or labels 0 and 1 ``(n, c)``.
-        task: What the target is, where its values don't tell: "regression", "count", "ordinal", "multi-class", ...
+        second: The target, in one of the forms that :func:`lossary.recommendation.profile` knows.
+        task: What the target is, where its values don't tell: "regression", "count", "ordinal", "multi-class",
+            "interval", "survival", "segmentation", "detection", "metric learning", "ranking", "sequences", ...
         goals: What counts: "mean", "median", "quantile=0.9", "intervals", "probabilities", "rare class", "top-k",
-            "robustness", "speed".
+            "ranking", "robustness", "speed".
+        group: For a target to rank: which list, query or user each grade belongs to, ``(n,)``.
 
     Raises:
         LossInputError: if the data won't do, or a goal is unknown or has no meaning for the target.
@@ -46,17 +56,17 @@ def recommend(
     'bce_with_logits'
     """
     if isinstance(first, Profile):
-        if second is not None or task is not None:
+        if second is not None or task is not None or group is not None:
             raise LossInputError("recommend: `profile` must come without data or task, got both.")
         measured = first
     else:
-        measured = profile(first, second, task=task)
+        measured = profile(first, second, task=task, group=group)
     wanted = [goals] if isinstance(goals, (str, Goal)) else list(goals)
     parsed = tuple(parse_goal(goal, measured.kind) for goal in wanted)
     _refuse_conflicts(parsed)
     situation = Situation(measured, parsed)
     fired = [rule for rule in RULES if rule.condition.holds(situation)]
-    ranking = ranked(candidates(situation), fired, situation)
+    ranking = ranked(_competing(situation), fired, situation)
     advice = tuple(_advice(candidate, score, fired, situation) for candidate, score in ranking)
     return Recommendation(
         profile=measured,
@@ -67,6 +77,10 @@ def recommend(
         rules=tuple(_firing(rule, rule in fired, situation) for rule in RULES if rule.condition.applies(situation)),
         findings=tuple(_finding(each, advice[0].score) for each in advice),
     )
+
+
+def _competing(situation: Situation) -> list[Candidate]:
+    return competing(situation) if situation.profile.kind in STRUCTURED else candidates(situation)
 
 
 def points(candidate: Candidate, effect: Effect) -> float:
@@ -119,7 +133,7 @@ def _advice(candidate: Candidate, score: float, fired: Sequence[Rule], situation
         pros=tuple(reason for reason in reasons if reason.weight > 0),
         cons=tuple(reason for reason in reasons if reason.weight < 0),
         code=code(candidate, situation.profile),
-        comparable=_comparable(candidate, situation.profile),
+        comparable=comparable(candidate, situation.profile),
     )
 
 
@@ -163,7 +177,7 @@ def _changes(situation: Situation, fired: Sequence[Rule], best: str) -> tuple[st
         other = [r for r in fired if r is not rule] if rule in fired else [*fired, rule]
         if rule not in fired and any(situation.goal(name) for name in rule.condition.without):
             continue
-        first = ranked(candidates(situation), other, situation)[0][0].name
+        first = ranked(_competing(situation), other, situation)[0][0].name
         if first != best:
             here = ", ".join(f"{b.figure.replace('_', ' ')} {situation.profile.value(b.figure):.3g}" for b in
                              rule.condition.bounds)  # fmt: skip
@@ -175,35 +189,11 @@ def _changes(situation: Situation, fired: Sequence[Rule], best: str) -> tuple[st
         ):
             continue
         aimed = Situation(situation.profile, (Goal(name, 0.9 if name == "quantile" else None),))
-        first = ranked(candidates(aimed), [r for r in RULES if r.condition.holds(aimed)], aimed)[0][0].name
+        first = ranked(_competing(aimed), [r for r in RULES if r.condition.holds(aimed)], aimed)[0][0].name
         if first != best:
             goal = "quantile=0.9" if name == "quantile" else name
             out.append(f'With goals=["{goal}"]: {first}.')
     return tuple(out)
-
-
-def _comparable(candidate: Candidate, measured: Profile) -> str:
-    """The candidate in the words of ``lossary.compare``, where that can train it."""
-    definition, task = candidate.definition, measured.task
-    first, second = definition.card.inputs[0], target_domain(definition)
-    if measured.kind == "ordinal":
-        task = "multi-class classification"
-    elif measured.kind == "count":
-        task = "regression"
-    fits = (
-        task in _COMPARED and task in definition.card.tasks and len(definition.inputs) == 2
-        and definition.card.samples == "independent"
-        and isinstance(first, {"regression": (Real,), "multi-class classification": (Logit, LogSimplex)}.get(
-            task, (Logit, Probability)))
-        and isinstance(second, {"regression": (Real,), "multi-class classification": (ClassIndex,)}.get(
-            task, (Binary, Sign)))
-    )  # fmt: skip
-    if not fits:
-        return ""
-    words = [candidate.name.split(":")[0]]
-    for name, value in candidate.settings.items():
-        words.append(f"{name}=balanced" if isinstance(value, Tensor) else f"{name}={value}")
-    return ":".join(words)
 
 
 def _refuse_conflicts(goals: Sequence[Goal]) -> None:

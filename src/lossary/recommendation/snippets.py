@@ -6,7 +6,6 @@ import inspect
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from lossary.core import (
     Binary,
@@ -23,9 +22,11 @@ from lossary.core import (
 from lossary.losses.density.positive import LogMean
 from lossary.losses.ordinal import Rank
 
-from .candidates import Candidate, class_tensor, prior, target_domain
-from .kinds import NUMERIC
+from .candidates import PAIRWISE, Candidate, class_tensor, prior, target_domain
+from .kinds import NUMERIC, STRUCTURED
+from .literals import literal
 from .profiling import Profile
+from .structured import recipes
 
 _MEMBERS = 20
 
@@ -40,6 +41,10 @@ def build(candidate: Candidate, profile: Profile) -> Loss:
 def outputs_of(candidate: Candidate, profile: Profile) -> int:
     """How many outputs the model needs."""
     card = candidate.definition.card
+    if profile.kind in STRUCTURED:
+        return recipes.outputs_of(candidate, profile)
+    if candidate.definition.name in PAIRWISE:
+        return 1
     if profile.kind in NUMERIC:
         if "levels" in candidate.settings:
             return len(candidate.settings["levels"])
@@ -57,9 +62,11 @@ def code(candidate: Candidate, profile: Profile) -> str:
 
     Classes are numbered in the order of the profile's ``classes``, from 0.
     """
+    if profile.kind in STRUCTURED:
+        return recipes.code(candidate, profile)
     module = candidate.definition.module
     assert module is not None
-    words = ", ".join(f"{name}={_literal(value)}" for name, value in _constructor(candidate, profile).items())
+    words = ", ".join(f"{name}={literal(value)}" for name, value in _constructor(candidate, profile).items())
     prepare, arguments = _inputs(candidate, profile)
     n = outputs_of(candidate, profile)
     lines = [
@@ -79,6 +86,10 @@ def code(candidate: Candidate, profile: Profile) -> str:
 
 def _inputs(candidate: Candidate, profile: Profile) -> tuple[list[str], list[str]]:
     """Lines before the call, and its arguments."""
+    if candidate.definition.name in PAIRWISE:
+        return ["scores = outputs.reshape(1, -1)  # the batch is one list, whose order counts"], [
+            "scores", "y.to(scores).reshape(1, -1)",
+        ]  # fmt: skip
     card = candidate.definition.card
     first, second, extra = card.inputs[0], target_domain(candidate.definition), card.inputs[2:]
     several = outputs_of(candidate, profile) > 1
@@ -127,14 +138,14 @@ def _extra(domain: Any, word: str, logits: str) -> str:
 
 def _constants(candidate: Candidate, profile: Profile) -> list[str]:
     card = candidate.definition.card
-    if profile.kind in NUMERIC or _counts_itself(candidate):
+    if profile.kind in NUMERIC or candidate.definition.name in PAIRWISE or _counts_itself(candidate):
         return []
     out = []
     for domain, word in zip(card.inputs[2:], candidate.definition.inputs[2:], strict=True):
         if isinstance(domain, Count):
-            out.append(f"{word} = {_literal(torch.bincount(class_tensor(profile)).float())}")
+            out.append(f"{word} = {literal(torch.bincount(class_tensor(profile)).float())}")
         elif isinstance(domain, Simplex) and len(domain.patterns[0]) == 1:
-            out.append(f"{word} = {_literal(prior(profile))}")
+            out.append(f"{word} = {literal(prior(profile))}")
     return out
 
 
@@ -148,11 +159,3 @@ def _counts_itself(candidate: Candidate) -> bool:
     """Whether the module keeps class counts of its own, and is told only how many classes there are."""
     module = candidate.definition.module
     return module is not None and "num_classes" in inspect.signature(module).parameters
-
-
-def _literal(value: Any) -> str:
-    if isinstance(value, Tensor):
-        if value.ndim == 0:
-            return f"torch.tensor({float(value):.6g})"
-        return f"torch.tensor([{', '.join(f'{v:.6g}' for v in value.tolist())}])"
-    return repr(value)

@@ -7,7 +7,8 @@ among what is otherwise equal.
 from __future__ import annotations
 
 from .kinds import KINDS, NUMERIC, Kind
-from .rules import CLASSIFIED, Bound, Condition, Effect, GoalName, Rule
+from .rules import CLASSIFIED, Bound, Condition, Effect, Rule, goal_rule, usual
+from .table_structured import STRUCTURED_RULES
 
 _AMOUNTS: frozenset[Kind] = frozenset({"real", "positive", "bounded"})
 _ONE_CLASS: frozenset[Kind] = frozenset({"binary", "multi-class", "ordinal"})
@@ -23,44 +24,29 @@ OF_QUANTILES = ("quantile", "quantile_huber", "multi_quantile", "quantile_crps")
 _ONE_QUANTILE = ("quantile", "quantile_huber")
 
 
-def _usual(kind: Kind, losses: tuple[str, ...], evidence: str, source: str, others: tuple[Effect, ...] = ()) -> Rule:
-    why = "is the usual loss for this kind of target"
-    return Rule(
-        condition=Condition(name=f"usual for {kind}", kinds=frozenset({kind})),
-        evidence=evidence,
-        effects=(Effect(weight=1.0, losses=losses, why=why), *others),
-        source=source,
-    )
-
-
-def _goal(name: GoalName, kinds: frozenset[Kind], evidence: str, effects: tuple[Effect, ...], source: str) -> Rule:
-    condition = Condition(name=f"goal: {name}", kinds=kinds, goal=name)
-    return Rule(condition=condition, evidence=evidence, effects=effects, source=source)
-
-
 USUAL: tuple[Rule, ...] = (
-    _usual("real", ("mse",), "A real target: the mean is what is wanted unless something speaks against it.",
+    usual("real", ("mse",), "A real target: the mean is what is wanted unless something speaks against it.",
            "Hastie, Tibshirani and Friedman, The Elements of Statistical Learning (2009), sec. 2.4"),
-    _usual("positive", ("mse",), "A target above 0: the mean is what is wanted unless something speaks against it.",
+    usual("positive", ("mse",), "A target above 0: the mean is what is wanted unless something speaks against it.",
            "Hastie, Tibshirani and Friedman, The Elements of Statistical Learning (2009), sec. 2.4"),
-    _usual("bounded", ("bce_with_logits",), "A share in [0, 1]: through a sigmoid, binary cross-entropy is minimal "
+    usual("bounded", ("bce_with_logits",), "A share in [0, 1]: through a sigmoid, binary cross-entropy is minimal "
            "at its mean and predictions stay in range.", "Papke and Wooldridge 1996, fractional logit",
            (Effect(weight=0.6, losses=("mse",), why="is minimal at the mean, though predictions may leave [0, 1]"),)),
-    _usual("count", ("poisson_nll",), "A count: Poisson's likelihood with a logarithmic link is minimal at the mean "
+    usual("count", ("poisson_nll",), "A count: Poisson's likelihood with a logarithmic link is minimal at the mean "
            "whatever the distribution.", "Gourieroux, Monfort and Trognon 1984, doi:10.2307/1913472",
            (Effect(weight=0.2, losses=("poisson_deviance",), why="is the same likelihood without the link"),)),
-    _usual("zero-inflated", ("tweedie_nll",), "Zeros beside positive values ({zero_share:.0%} are 0): a Tweedie "
+    usual("zero-inflated", ("tweedie_nll",), "Zeros beside positive values ({zero_share:.0%} are 0): a Tweedie "
            "distribution with a power in (1, 2) has both.", "Jørgensen 1987, doi:10.1111/j.2517-6161.1987.tb01685.x",
            (Effect(weight=0.8, losses=("poisson_nll",), why="is minimal at the mean of anything from 0 on"),)),
-    _usual("binary", ("bce_with_logits",), "Two classes: the logistic likelihood gives probabilities.",
+    usual("binary", ("bce_with_logits",), "Two classes: the logistic likelihood gives probabilities.",
            "Hastie, Tibshirani and Friedman, The Elements of Statistical Learning (2009), sec. 4.4"),
-    _usual("multi-class", ("cross_entropy",), "Classes without an order: their likelihood gives probabilities.",
+    usual("multi-class", ("cross_entropy",), "Classes without an order: their likelihood gives probabilities.",
            "Hastie, Tibshirani and Friedman, The Elements of Statistical Learning (2009), sec. 4.4"),
-    _usual("ordinal", ("corn", "coral"), "Classes in an order: questions \"above k?\" use it, mere names "
+    usual("ordinal", ("corn", "coral"), "Classes in an order: questions \"above k?\" use it, mere names "
            "don't.", "arXiv:2111.08851",
            (Effect(weight=0.5, losses=("cross_entropy",), why="is usual for classes, but knows of no order"),
             Effect(weight=0.2, losses=("corn",), why="needs no shared weights for consistent probabilities"))),
-    _usual("multi-label", ("bce_with_logits",), "Several labels for a sample: one logistic likelihood for each.",
+    usual("multi-label", ("bce_with_logits",), "Several labels for a sample: one logistic likelihood for each.",
            "torch.nn.BCEWithLogitsLoss"),
 )  # fmt: skip
 
@@ -277,43 +263,43 @@ COMMON: tuple[Rule, ...] = (
 )  # fmt: skip
 
 GOALS: tuple[Rule, ...] = (
-    _goal("mean", NUMERIC, "The mean is wanted.",
+    goal_rule("mean", NUMERIC, "The mean is wanted.",
           (Effect(weight=2.0, losses=OF_THE_MEAN, why="is minimal at the mean"),
            Effect(weight=-1.5, losses=OF_THE_MEDIAN, why="is minimal at the median"),
            Effect(weight=-1.5, claim="bounded_gradient", why="is biased for the mean where noise is skewed")),
           "Gneiting 2011, doi:10.1198/jasa.2011.r10138"),
-    _goal("median", NUMERIC, "The median is wanted.",
+    goal_rule("median", NUMERIC, "The median is wanted.",
           (Effect(weight=1.6, losses=OF_THE_MEDIAN, why="is minimal at the median"),
            Effect(weight=0.3, losses=("l1",), why="is the plain one"),
            Effect(weight=1.2, losses=("charbonnier",), why="is nearly the absolute error"),
            Effect(weight=-1.5, losses=OF_THE_MEAN, why="is minimal at the mean")),
           "Gneiting 2011, doi:10.1198/jasa.2011.r10138"),
-    _goal("quantile", NUMERIC, "The quantile {level:g} is wanted.",
+    goal_rule("quantile", NUMERIC, "The quantile {level:g} is wanted.",
           (Effect(weight=3.0, losses=_ONE_QUANTILE, why="is made for a quantile"),
            Effect(weight=0.5, losses=("quantile",), why="is minimal exactly at the quantile"),
            Effect(weight=2.0, losses=("multi_quantile", "quantile_crps"), why="gives the quantile among others"),
            Effect(weight=-1.5, losses=OF_THE_MEAN, why="is minimal at the mean")),
           "Koenker and Bassett 1978, doi:10.2307/1913643"),
-    _goal("intervals", NUMERIC, "Intervals are wanted.",
+    goal_rule("intervals", NUMERIC, "Intervals are wanted.",
           (Effect(weight=2.0, trait="intervals"), Effect(weight=0.6, task="probabilistic regression",
            why="learns a distribution")),
           "Gneiting and Raftery 2007, doi:10.1198/016214506000001437"),
-    _goal("probabilities", CLASSIFIED, "Calibrated probabilities are wanted.",
+    goal_rule("probabilities", CLASSIFIED, "Calibrated probabilities are wanted.",
           (Effect(weight=1.5, trait="calibrated probabilities"),),
           "Gneiting and Raftery 2007, doi:10.1198/016214506000001437"),
-    _goal("rare class", CLASSIFIED, "The rare class is what matters.",
+    goal_rule("rare class", CLASSIFIED, "The rare class is what matters.",
           (Effect(weight=1.0, trait="class imbalance"), Effect(weight=0.6, trait="rare classes")),
           "arXiv:2007.07314"),
-    _goal("top-k", frozenset({"multi-class"}), "The right class among the first k is enough.",
+    goal_rule("top-k", frozenset({"multi-class"}), "The right class among the first k is enough.",
           (Effect(weight=1.0, losses=("cross_entropy",), why="is calibrated for every k"),
            Effect(weight=-0.5, trait="large margins", why="looks at more than the largest rival")),
           "Lapin, Hein and Schiele, Loss Functions for Top-k Error, CVPR 2016"),
-    _goal("robustness", _ALL, "Robustness is wanted.",
+    goal_rule("robustness", _ALL, "Robustness is wanted.",
           (Effect(weight=1.0, trait="outliers"), Effect(weight=1.0, trait="label noise"),
            Effect(weight=0.3, claim="bounded_gradient", why="lets no single error pull without limit")),
           "Huber 1964, doi:10.1214/aoms/1177703732"),
-    _goal("speed", _ALL, "Speed is wanted.", (Effect(weight=0.8, trait="speed"),), "the cards"),
+    goal_rule("speed", _ALL, "Speed is wanted.", (Effect(weight=0.8, trait="speed"),), "the cards"),
 )  # fmt: skip
 
-RULES: tuple[Rule, ...] = (*USUAL, *NUMBERS, *CLASSES, *COMMON, *GOALS)
+RULES: tuple[Rule, ...] = (*USUAL, *NUMBERS, *CLASSES, *COMMON, *GOALS, *STRUCTURED_RULES)
 """All rules, in the order in which they are read."""
