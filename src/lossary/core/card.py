@@ -80,6 +80,9 @@ class Card:
     """How the largest intermediate grows with the number of samples."""
     tune: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """Hyperparameters worth tuning, with values to try."""
+    likelihood: Set[str] = frozenset()
+    """Hyperparameters that the training loss itself can learn: exp(-value) is a density or a distribution of the
+    target whose total doesn't depend on them, so that a smaller loss is a better fit."""
     good_at: Set[Trait] = frozenset()
     bad_at: Set[Trait] = frozenset()
     known_as: Sequence[str] = ()

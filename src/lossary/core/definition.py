@@ -159,7 +159,8 @@ def loss(card: Card) -> Callable[[F], F]:
     """Decorate the function that is the loss. Its tensors come first, its hyperparameters are keyword-only.
 
     Raises:
-        LossDefinitionError: if the function and the card disagree about the number of inputs.
+        LossDefinitionError: if the function and the card disagree about the number of inputs, or the card's
+            ``likelihood`` names what is no hyperparameter.
     """
 
     def define(function: F) -> F:
@@ -171,6 +172,11 @@ def loss(card: Card) -> Callable[[F], F]:
         if len(inputs) != len(card.inputs):
             raise LossDefinitionError(
                 f"{function.__name__}: its card must describe the inputs {', '.join(inputs)}, got {len(card.inputs)}."
+            )
+
+        if unknown := sorted(card.likelihood - hyperparameters.keys()):
+            raise LossDefinitionError(
+                f"{function.__name__}: its card's `likelihood` must name hyperparameters, got {unknown[0]!r}."
             )
 
         @functools.wraps(function)

@@ -210,6 +210,7 @@ class UncertainSmoothL1Loss(TripletLoss, of=uncertain_smooth_l1_loss):
         source="doi:10.2307/2290063",
         settings=[{"df": 1.0}, {"df": 30.0}],
         tune={"df": (2.0, 4.0, 10.0)},
+        likelihood={"df"},
         good_at={"heteroscedastic noise", "intervals", "outliers", "heavy tails"},
         known_as=("Student-t NLL", "Student's t", "t NLL"),
         elsewhere={

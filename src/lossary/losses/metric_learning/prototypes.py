@@ -99,6 +99,7 @@ def _angular_softmax(
         source="arXiv:1704.06369, section 3",
         settings=[{"scale": 64.0, "class_weight": _WEIGHTS}],
         tune={"scale": (10.0, 20.0, 30.0, 64.0)},
+        likelihood={"scale"},
         good_at={"many classes", "smooth optimisation"},
         bad_at={"large margins", "label noise"},
         known_as=("NormFace", "normalised softmax", "normalized softmax", "cosine softmax"),

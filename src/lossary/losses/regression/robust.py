@@ -8,13 +8,15 @@ import torch
 from torch import Tensor
 from typing_extensions import Unpack
 
-from lossary.core import Card, PairLoss, Positive, Real, Reduce, When, Within, loss, reduce
+from lossary.core import Card, NonNegative, PairLoss, Positive, Real, Reduce, When, Within, loss, reduce
 
-from .box_cox import box_cox
+from .barron import general_robust, log_partition
 
 __all__ = [
-    "CauchyLoss", "GemanMcClureLoss", "GeneralRobustLoss", "TukeyBiweightLoss", "WelschLoss", "WingLoss",
-    "cauchy_loss", "geman_mcclure_loss", "general_robust_loss", "tukey_biweight_loss", "welsch_loss", "wing_loss",
+    "CauchyLoss", "GemanMcClureLoss", "GeneralRobustLoss", "GeneralRobustNLLLoss", "TukeyBiweightLoss", "WelschLoss",
+    "WingLoss",
+    "cauchy_loss", "geman_mcclure_loss", "general_robust_loss", "general_robust_nll_loss", "tukey_biweight_loss",
+    "welsch_loss", "wing_loss",
 ]  # fmt: skip
 
 Shape = Annotated[float, Within(high=math.inf, below=True)]
@@ -212,7 +214,7 @@ def general_robust_loss(
     ``alpha`` 2 is half the squared error, 1 :func:`pseudo_huber_loss`, 0 :func:`cauchy_loss`, -2
     :func:`geman_mcclure_loss` and minus infinity :func:`welsch_loss`, each of the error over ``scale``. Both
     hyperparameters may be learned as tensors, but not by this loss alone, which is least at the smallest ``alpha`` and
-    the largest ``scale``: the paper adds the logarithm of the partition function of the density that the loss implies.
+    the largest ``scale``: :func:`general_robust_nll_loss` adds the normaliser of the density that the loss implies.
 
     Args:
         prediction: Any shape ``(*n)``.
@@ -225,18 +227,68 @@ def general_robust_loss(
     """
     square = _square(prediction, target, scale)
     given = torch.as_tensor(alpha, dtype=square.dtype, device=square.device)
-    quadratic, exponential = given == 2.0, given == -torch.inf
-    shape = torch.where(quadratic | exponential, 1.0, given)
-    bend = (shape - 2.0).abs()
-    values = 0.5 * bend * box_cox(torch.log1p(square / bend), 0.5 * shape)
-    values = torch.where(exponential, -torch.expm1(-0.5 * square), values)
-    return reduce(torch.where(quadratic, 0.5 * square, values), **how)
+    exponential = given == -torch.inf
+    values = general_robust(square, torch.where(exponential, 1.0, given))
+    return reduce(torch.where(exponential, -torch.expm1(-0.5 * square), values), **how)
 
 
 class GeneralRobustLoss(PairLoss, of=general_robust_loss):
     """Module form of :func:`general_robust_loss`."""
 
     alpha: Shape = 1.0
+    scale: Positive = 1.0
+
+
+@loss(
+    Card(
+        task="probabilistic regression",
+        inputs=[Real("*n"), Real("*n")],
+        values="*n",
+        claims={"symmetric", "monotone", "smooth", When("convex", "alpha >= 1"), When("bounded_gradient", "alpha <= 1"),
+                When("redescending", "alpha < 1")},
+        formula=r"\rho(x - y, \alpha, c) + \log c + \log \int e^{-\rho(t, \alpha, 1)} dt, \quad \rho(x, \alpha, c) ="
+                r" \frac{|\alpha - 2|}{\alpha} \Big(\Big(\frac{(x / c)^2}{|\alpha - 2|} + 1\Big)^{\alpha / 2} - 1\Big)",
+        source="arXiv:1701.03077, eq. 16 and 17",
+        settings=[{"alpha": 0.0, "scale": 0.1}, {"alpha": 0.5}, {"alpha": 2.0}, {"alpha": 3.0, "scale": 2.0}],
+        likelihood={"alpha", "scale"},
+        good_at={"outliers", "heavy tails", "smooth optimisation"},
+        known_as=("general robust NLL", "adaptive robust", "Barron's adaptive loss"),
+        elsewhere={
+            "robust_loss_pytorch": "Distribution.nllfun; takes the error, and interpolates the integral to 1e-6;"
+            " AdaptiveLossFunction learns alpha and scale per dimension",
+        },
+    )
+)  # fmt: skip
+def general_robust_nll_loss(
+    prediction: Tensor, target: Tensor, *, alpha: NonNegative = 1.0, scale: Positive = 1.0, **how: Unpack[Reduce]
+) -> Tensor:
+    r"""Negative log-likelihood under the density of :func:`general_robust_loss`: its shape and scale can be learned.
+
+    A heavier tail makes far errors cheap and, as a density has but one unit to spend, near ones dear: so the ``alpha``
+    that fits the errors is also the one of the least loss. ``alpha`` 0 is Cauchy's distribution with the scale
+    :math:`\sqrt2\, c`, 2 the normal one with the standard deviation c; below 0 there is no density. The integral is
+    computed at each call, to 1e-12 in float64, and so is its derivative. In ``alpha`` the gradient has a logarithmic
+    pole at 2; what is given there is finite, the one just below.
+
+    Args:
+        prediction: The location, which is median and mode, any shape ``(*n)``.
+        target: The same shape.
+        alpha: The smaller, the heavier the tails; at least 0.
+        scale: The size of an ordinary error, in units of the target.
+
+    >>> general_robust_nll_loss(torch.tensor([0.0, 2.0]), torch.zeros(2), alpha=2.0, reduction="none")
+    tensor([0.9189, 2.9189])
+    """
+    square = _square(prediction, target, scale)
+    shape = torch.as_tensor(alpha, dtype=square.dtype, device=square.device)
+    log_scale = torch.as_tensor(scale, dtype=square.dtype, device=square.device).log()
+    return reduce(general_robust(square, shape) + log_scale + log_partition(shape), **how)
+
+
+class GeneralRobustNLLLoss(PairLoss, of=general_robust_nll_loss):
+    """Module form of :func:`general_robust_nll_loss`."""
+
+    alpha: NonNegative = 1.0
     scale: Positive = 1.0
 
 
