@@ -1,0 +1,58 @@
+"""cause: saturated_activation."""
+
+import torch
+from nobody import Nobody
+from sklearn.datasets import load_digits
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+torch.set_num_threads(1)
+
+
+class Squash(nn.Module):
+    def __init__(self, steepness):
+        super().__init__()
+        self.steepness = steepness
+
+    def forward(self, x):
+        return torch.tanh(self.steepness * x)
+
+
+def train(run):
+    torch.manual_seed(0)
+    x, y = load_digits(return_X_y=True)
+    x, y = torch.tensor(x / 8 - 1, dtype=torch.float32), torch.tensor(y)
+    loader = DataLoader(TensorDataset(x[:1400], y[:1400]), batch_size=50, shuffle=True)
+
+    steepness = 60.0  # repaired: steepness = 1.0
+    layers = [nn.Linear(64, 40), Squash(steepness), nn.Linear(40, 40), Squash(steepness), nn.Linear(40, 10)]
+    model = nn.Sequential(*layers)
+    loss_fn = nn.CrossEntropyLoss()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    run.on_start(model, loss_fn, optimizer, next(iter(loader)))
+    run.on_context(loader, None, None)
+    step = 0
+    for epoch in range(12):
+        total = 0.0
+        for xb, yb in loader:
+            optimizer.zero_grad()
+            output = model(xb)
+            loss = loss_fn(output, yb)
+            run.on_batch((xb, yb), output, loss)
+            loss.backward()
+            optimizer.step()
+            run.on_step_end(step, epoch, model, optimizer)
+            step += 1
+            total += loss.item() / len(loader)
+        with torch.no_grad():
+            output = model(x[1400:])
+            val_loss = loss_fn(output, y[1400:]).item()
+        run.on_epoch_end(total, val_loss)
+        if epoch % 4 == 3:
+            accuracy = (output.argmax(1) == y[1400:]).float().mean()
+            print(f"epoch {epoch + 1:2d}: loss {total:.3f}, val {val_loss:.3f}, acc {accuracy:.3f}")
+    run.on_end()
+
+
+if __name__ == "__main__":
+    train(Nobody())
