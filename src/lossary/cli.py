@@ -221,38 +221,30 @@ def recommend(
 
 @app.command(context_settings={"allow_interspersed_args": False})  # what follows the script is the script's
 def diagnose(
-    script: Annotated[
-        str | None, typer.Argument(help="A Python script that trains a model; it is run as it is.")
-    ] = None,
+    script: Annotated[str, typer.Argument(help="A Python script that trains; run as it is.", show_default=False)] = "",
     arguments: Annotated[list[str] | None, typer.Argument(help="The script's own arguments and options.")] = None,
-    probes: Annotated[
-        bool, typer.Option(help="Settle doubts by short trainings of a copy, after the script has ended.")
-    ] = True,
+    probes: Annotated[bool, typer.Option(help="Settle doubts by trials on a copy, after the script.")] = True,
     seconds: Annotated[float, typer.Option(help="What these may take together.")] = 10.0,
     report: Annotated[Path | None, typer.Option(help="HTML file for the report.")] = None,
     language: Annotated[str, typer.Option(help="Language of the report: en or zh.")] = "en",
     list_causes: Annotated[bool, typer.Option("--list", help="List all causes that are looked for.")] = False,
     explain: Annotated[str | None, typer.Option(help="Show one cause: how it is told, and what to change.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for diagnosis.json and report.html.")] = None,
-    json_output: Annotated[
-        bool,
-        typer.Option("--json", help="Print the diagnosis as JSON and nothing else; the script prints to stderr."),
-    ] = False,
+    json_output: Json = False,
 ) -> None:
     """Why does my loss not fall? Runs a script, watches what it trains, and names causes with evidence and remedy.
 
-    Options stand before the script; what follows it is its own. Its output, its random numbers and its exit code are as
-    without; the diagnosis goes to standard error. A script that is interrupted is diagnosed as far as it came.
+    Options stand before the script; what follows it is its own. Its output, random numbers and exit code are unchanged.
+    The diagnosis goes to standard error; with --json to standard output, and the script's output to standard error.
     """
+    import lossary.report as rendering
     from lossary.diagnosis import Run
     from lossary.diagnosis.script import stdout_as_stderr, watch_script
-    from lossary.report import diagnosis_page, show_diagnosis, write_diagnosis, write_files
 
     if list_causes or explain is not None:
-        _show_causes(explain, as_json=json_output)
+        if not _given_as_json(rendering.causes_as_data(explain), None, printed=json_output):
+            rendering.show_causes(Console()) if explain is None else rendering.show_cause(explain, Console())
         return
-    if script is None:
-        raise LossInputError("diagnose: `script` must be a Python file, got nothing.")
     if not seconds > 0:
         raise LossInputError(f"diagnose: `--seconds` must be positive, got {seconds:g}.")
     if language not in ("en", "zh"):
@@ -262,7 +254,7 @@ def diagnose(
     for path, option in ((out, "--out"), (report and report.parent, "--report")):
         if path is not None:
             _writable(path, "diagnose", option)
-    run = Run(probes=probes, seconds=seconds)
+    run = Run(probes=probes, seconds=seconds, live=True)
     with stdout_as_stderr() if json_output else nullcontext():
         code, _ = watch_script(script, arguments or (), run)
         sys.stdout.flush()
@@ -272,12 +264,12 @@ def diagnose(
         print(found.to_json())
     else:
         console.rule("lossary diagnose", align="left", characters="-")
-        show_diagnosis(found, console)
+        rendering.show_diagnosis(found, console)
     name = Path(script).name
-    pages = [] if out is None else [write_diagnosis(found, out, name=name, language=language)]
+    pages = [] if out is None else [rendering.write_diagnosis(found, out, name=name, language=language)]
     if report is not None:
-        html = diagnosis_page(found, name=name, language=language)
-        pages.append(write_files(report.parent, {report.name: html}))
+        html = rendering.diagnosis_page(found, name=name, language=language)
+        pages.append(rendering.write_files(report.parent, {report.name: html}))
     for page in pages:
         console.print(f"Report: {page}", soft_wrap=True, highlight=False)
     raise typer.Exit(code)
@@ -361,14 +353,6 @@ def _recommendation(
     except LossError as error:  # the reader is compare's, and says so
         raise type(error)(str(error).replace("compare:", "recommend:", 1)) from None
     return run(features, y, task=task, goals=goals, group=groups)
-
-
-def _show_causes(name: str | None, *, as_json: bool) -> None:
-    """Print the cause of that name, or all of them."""
-    from lossary.report import causes_as_data, show_cause, show_causes
-
-    if not _given_as_json(causes_as_data(name), None, printed=as_json):
-        show_causes(Console()) if name is None else show_cause(name, Console())
 
 
 def _loss(reference: str) -> Any:

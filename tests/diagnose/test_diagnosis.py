@@ -39,10 +39,12 @@ def test_the_right_cause_comes_first(program):
     assert found.best is not None, f"nothing was found; it is {program.causes[0]}"
     assert found.best.cause in program.causes, found.summary
     assert found.best.words.endswith(".") and found.best.remedy
+    assert not [words for words in found.not_looked_at if "failed" in words]
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 def test_a_sound_program_is_not_accused(program):
     found = diagnosis(program, repaired=bool(program.causes))
     assert found.healthy, found.summary
+    assert not [words for words in found.not_looked_at if "failed" in words]
     assert found.summary.startswith("Nothing wrong seen")

@@ -67,7 +67,9 @@ class Discovery:
         ]
 
     def remove(self) -> None:
-        """Leave everything as it was."""
+        """Leave everything as it was; what was not yet told is."""
+        if self._started:
+            self._epoch_ends()
         for handle in self._handles:
             handle.remove()
         self._handles = []

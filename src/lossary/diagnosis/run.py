@@ -27,9 +27,14 @@ def diagnose(record: Record, *, probes: bool = True, seconds: float = 10.0) -> D
     threads = torch.get_num_threads()
     seen = Seen(record, probes=probes, seconds=seconds)
     found: dict[str, Evidence] = {}
+    failed: list[str] = []
     with torch.random.fork_rng(devices=[]):
         for cause in CAUSES.values():
-            evidence = cause.rule(seen)
+            try:
+                evidence = cause.rule(seen)
+            except Exception as error:  # a run of a kind that the rule does not know; the others still have their say
+                failed.append(f"{cause.name}: its rule failed, {type(error).__name__}: {error}")
+                continue
             if evidence is not None and evidence.sure >= _LEAST:
                 found[cause.name] = evidence
     for name, words in told_by_error(seen).items():
@@ -40,7 +45,7 @@ def diagnose(record: Record, *, probes: bool = True, seconds: float = 10.0) -> D
         causes=suspicions,
         summary=_summary(suspicions, seen),
         looked_at=_looked_at(seen),
-        not_looked_at=tuple(_not_looked_at(seen)),
+        not_looked_at=(*_not_looked_at(seen), *failed),
         series=_series(seen),
         findings=tuple(
             Finding(subject=s.cause, verdict="suspected" if s.sure < 0.9 else "found", evidence=dict(s.figures),

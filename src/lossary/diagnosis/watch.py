@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from lossary.core import LossInputError
 
+from .live import Live
 from .result import Diagnosis
 from .run import diagnose
 from .watching import Watcher
@@ -21,6 +23,7 @@ class Run(Watcher):
         probes: Whether doubts may be settled by trials: the first steps anew on a copy of the model, with a remedy.
             They run in :meth:`diagnose`, after the training, and leave model and random numbers alone.
         seconds: What trials may take together.
+        live: Whether a line is printed for each cause as soon as it is sure, while training goes on.
 
     Raises:
         LossInputError: for a time that is not positive.
@@ -42,11 +45,22 @@ class Run(Watcher):
     'missing_step'
     """
 
-    def __init__(self, *, probes: bool = True, seconds: float = 10.0) -> None:
+    def __init__(self, *, probes: bool = True, seconds: float = 10.0, live: bool = False) -> None:
         if not seconds > 0:
             raise LossInputError(f"watch: `seconds` must be positive, got {seconds!r}.")
         super().__init__()
         self._probes, self._seconds = probes, seconds
+        self._live = Live() if live else None
+
+    def on_batch(self, batch: Any, output: Any, loss: Tensor) -> None:
+        if self._live is not None and self._live.due(len(self.record.moments)):
+            started = time.thread_time()
+            self._settle()
+            self._live(self.record)
+            self._spent += time.thread_time() - started
+        super().on_batch(batch, output, loss)
+
+    on_batch.__doc__ = Watcher.on_batch.__doc__
 
     def diagnose(self) -> Diagnosis:
         """Ask every rule about what was seen so far; may be asked again later."""
@@ -63,7 +77,13 @@ class Run(Watcher):
 
 
 def watch(
-    model: nn.Module, loss_fn: Any = None, optimizer: Any = None, *, probes: bool = True, seconds: float = 10.0
+    model: nn.Module,
+    loss_fn: Any = None,
+    optimizer: Any = None,
+    *,
+    probes: bool = True,
+    seconds: float = 10.0,
+    live: bool = False,
 ) -> Run:
     """Watch a plain loop.
 
@@ -73,7 +93,8 @@ def watch(
         optimizer: The optimizer, or several.
         probes: See :class:`Run`.
         seconds: See :class:`Run`.
+        live: See :class:`Run`.
     """
-    run = Run(probes=probes, seconds=seconds)
+    run = Run(probes=probes, seconds=seconds, live=live)
     run.on_start(model, loss_fn, optimizer)
     return run
