@@ -3,7 +3,7 @@ BIN := .venv/bin
 DEMO := .venv/.demo
 READY := .venv/.test
 
-.PHONY: demo test lint bench docs oracles peers clean
+.PHONY: demo test lint bench docs oracles peers evidence clean
 
 demo: $(DEMO)  ## which loss is best on a real data set: a verdict and a report
 	$(BIN)/lossary compare diabetes
@@ -23,6 +23,10 @@ oracles: $(READY)  ## record anew what heavy or conflicting libraries compute (F
 
 peers: $(READY)  ## what the checker finds in the losses of other libraries
 	$(BIN)/python -m tests.checks.peers
+
+evidence: $(DEMO)  ## does the advice of recommend pay on real data: docs/evidence.md, in half an hour of one core
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[compare,evidence]'
+	$(BIN)/python -m benchmarks.evidence
 
 docs: $(READY)  ## the documentation, a page per loss, in site/
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[compare,docs]'

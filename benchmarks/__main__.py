@@ -6,9 +6,14 @@ import argparse
 import json
 from pathlib import Path
 
-from . import engine, importing, multitask
+from . import diagnosis, engine, importing, multitask
 
-BENCHMARKS = {"engine": engine.measure, "importing": importing.measure, "multitask": multitask.measure}
+BENCHMARKS = {
+    "engine": engine.measure,
+    "importing": importing.measure,
+    "multitask": multitask.measure,
+    "diagnosis": diagnosis.measure,
+}
 
 
 def main() -> None:

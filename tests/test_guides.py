@@ -7,7 +7,7 @@ import pytest
 import torch
 
 DOCS = Path(__file__).parents[1] / "docs"
-GUIDES = ["multitask", "balance"]
+GUIDES = ["multitask", "balance", "diagnosing"]
 
 
 @pytest.mark.parametrize("guide", GUIDES)

@@ -12,7 +12,7 @@ import lossary
 ROOT = Path(lossary.__file__).parent
 LAYERS = [
     ["version"], ["core"], ["losses"], ["catalogue"], ["balance", "multitask"],
-    ["checks", "comparison", "recommendation"], ["report"], ["testing"], ["cli"], ["__main__"],
+    ["checks", "comparison", "recommendation", "diagnosis"], ["adapt"], ["report"], ["testing"], ["cli"], ["__main__"],
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 

@@ -16,13 +16,14 @@ EXTRAS = PROJECT["optional-dependencies"]
 def imported(*folders: str) -> set[str]:
     """Top-level modules of others that files import anywhere, also inside functions."""
     found = set()
-    for path in (p for folder in folders for p in (ROOT / folder).rglob("*.py") if not p.name.startswith("record")):
+    files = (p for folder in folders for p in (ROOT / folder).rglob("*.py"))
+    for path in (p for p in files if not p.name.startswith("record") and "programs" not in p.parts):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 found |= {name.name.split(".")[0] for name in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
                 found.add(node.module.split(".")[0])
-    return found - set(sys.stdlib_module_names) - {"lossary", "tests", "benchmarks"}
+    return found - set(sys.stdlib_module_names) - {"lossary", "tests", "benchmarks", "nobody"}
 
 
 def asked(*requirements: str) -> set[str]:

@@ -75,6 +75,7 @@ def to_dict(definition: Definition) -> dict[str, Any]:
         "claims": sorted(f"{c.claim} if {c.condition}" if isinstance(c, When) else c for c in card.claims),
         "samples": card.samples,
         "memory": card.memory,
+        "likelihood": sorted(card.likelihood),
         "good_at": sorted(card.good_at),
         "bad_at": sorted(card.bad_at),
         "elsewhere": dict(card.elsewhere),

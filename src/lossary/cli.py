@@ -55,7 +55,7 @@ def compare(
         typer.Option(help="Losses, separated by commas: huber,mse,quantile:q=0.9; or recommended. Else usual ones."),
     ] = None,
     task: Annotated[
-        str | None, typer.Option(help="regression, binary, multi-class or multi-label; else inferred.")
+        str | None, typer.Option(help="regression, binary, multi-class, ordinal or multi-label; else inferred.")
     ] = None,
     metric: Annotated[str | None, typer.Option(help="Metric to stop, tune and rank by: rmse, auroc, ...")] = None,
     model: Annotated[
@@ -94,7 +94,8 @@ def compare(
     folder = _writable(out or Path("lossary-report") / Path(data).stem, "compare")
     chosen = None if losses is None else losses.split(",")
     if losses == "recommended":
-        chosen = list(_recommendation(data, target, task, ()).losses)
+        advice = _recommendation(data, target, task, ())
+        chosen, task = list(advice.losses), advice.comparison_task or task
     with progress(Console(stderr=True)) as report:
         result = run(
             data,

@@ -21,7 +21,7 @@ def arrays(task, n=61, d=4, seed=0):
         return x, 50 + 10 * signal
     if task == "binary classification":
         return x, (signal > 0.5).astype(int)
-    if task == "multi-class classification":
+    if task in ("multi-class classification", "ordinal classification"):
         return x, np.digitize(signal, [-1.0, 1.0])
     return x, np.stack([signal > 0, x[:, 0] > 0.3], 1).astype(int)
 

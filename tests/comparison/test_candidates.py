@@ -9,7 +9,7 @@ import lossary
 from lossary.comparison.candidates import DEFAULTS, candidates, parse
 from lossary.core import LossInputError, UnknownNameError
 
-REGRESSION, BINARY, MANY, LABELS = DEFAULTS
+REGRESSION, BINARY, MANY, LABELS, ORDINAL = DEFAULTS
 
 
 def mean_cube(raw, target):

@@ -21,6 +21,7 @@ from lossary.core import UnknownNameError
 
 REGRESSION, BINARY = "regression", "binary classification"
 MULTI_CLASS, MULTI_LABEL = "multi-class classification", "multi-label classification"
+ORDINAL = "ordinal classification"
 OFFERED = [(task, metric.name) for task in DEFAULT_METRIC for metric in metrics_of(task)]
 
 
@@ -34,7 +35,7 @@ def draw(task: str, *shape: int, seed: int = 0, tied: bool = False) -> tuple[np.
     elif task == BINARY:
         target = (generator.random(shape) < 0.3).astype(np.int64)
         scores = 2.0 * target - 1.0 + noise
-    elif task == MULTI_CLASS:
+    elif task in (MULTI_CLASS, ORDINAL):
         target = generator.choice(4, p=[0.5, 0.3, 0.15, 0.05], size=shape)
         scores = 2.0 * np.eye(4)[target] + 1.5 * noise
     else:
@@ -44,7 +45,7 @@ def draw(task: str, *shape: int, seed: int = 0, tied: bool = False) -> tuple[np.
 
 
 def test_every_task_has_a_default_that_fits_it():
-    assert len(DEFAULT_METRIC) == 4
+    assert len(DEFAULT_METRIC) == 5
     for task, name in DEFAULT_METRIC.items():
         assert METRICS[name] in metrics_of(task)
     assert all(metric.name == name for name, metric in METRICS.items())
@@ -131,7 +132,8 @@ def test_calibration_error_by_hand():
 @pytest.mark.parametrize("task", DEFAULT_METRIC)
 def test_faultless_predictions_are_perfect(task):
     target, _ = draw(task, 100)
-    sure = {REGRESSION: lambda: target, MULTI_CLASS: lambda: 1000.0 * np.eye(4)[target]}
+    classes = {task: lambda: 1000.0 * np.eye(4)[target] for task in (MULTI_CLASS, ORDINAL)}
+    sure = {REGRESSION: lambda: target, **classes}
     found = evaluate(task, target, sure.get(task, lambda: 80.0 * target - 40.0)())
     assert found == pytest.approx({metric.name: metric.perfect for metric in metrics_of(task)}, abs=1e-12)
 
@@ -195,7 +197,7 @@ def order(task: str, target: np.ndarray, scores: np.ndarray) -> float:
     """What breaks ties between equal counts of right decisions, by another road than the code's."""
     if task == REGRESSION:
         return 0.0
-    if task == MULTI_CLASS:
+    if task in (MULTI_CLASS, ORDINAL):
         true = scores[np.arange(len(target)), target][:, None]
         return float(np.mean(1.0 / ((scores > true).sum(1) + ((scores == true).sum(1) + 1) / 2)))
     return float(oracle.roc_auc_score(target, scores, average="macro"))

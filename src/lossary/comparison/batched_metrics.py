@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 __all__ = ["BINARY_MEASURES", "CALIBRATION_BINS", "LOG_ODDS_DECIMALS", "MULTICLASS_MEASURES", "MULTILABEL_MEASURES",
-           "REGRESSION_MEASURES", "Measure", "auroc", "multilabel_auroc", "reciprocal_rank"]  # fmt: skip
+           "ORDINAL_MEASURES", "REGRESSION_MEASURES", "Measure", "auroc", "multilabel_auroc",
+           "reciprocal_rank"]  # fmt: skip
 
 CALIBRATION_BINS = 15
 LOG_ODDS_DECIMALS = 9
@@ -208,6 +209,15 @@ MULTICLASS_MEASURES: Mapping[str, Measure] = {
     "brier": _brier,
     "ece": _calibration_error,
 }
+
+
+def _rank_error(target: Tensor, logits: Tensor, valid: Tensor) -> Tensor:
+    """The median class is the number of classes that at least half of the probability lies above."""
+    above = 1.0 - _log_probs(logits).exp().cumsum(-1)[..., :-1]
+    return _mean(((above > 0.5).sum(-1) - target).abs().double(), valid)
+
+
+ORDINAL_MEASURES: Mapping[str, Measure] = {**MULTICLASS_MEASURES, "rank_mae": _rank_error}
 
 
 def _as_two_classes(measure: Measure) -> Measure:

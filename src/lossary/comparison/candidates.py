@@ -8,29 +8,24 @@ import inspect
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor, nn
 
 from lossary.balance import class_weights, pos_weight
 from lossary.catalogue import get, short_name
 from lossary.core import (
-    Binary,
-    ClassIndex,
     Definition,
-    Domain,
-    Either,
-    Logit,
-    LogSimplex,
     Loss,
     LossInputError,
-    Probability,
-    Real,
-    Sign,
-    Simplex,
     definition_of,
 )
+
+from .feeding import Feed, as_given, constants, feed, misfit, unfit_target
+from .targets import REGRESSION
+
+if TYPE_CHECKING:
+    from .data import Dataset
 
 BALANCED = "balanced"
 """Value of a weight that is computed from the class counts of each training part."""
@@ -50,21 +45,9 @@ DEFAULTS: Mapping[str, tuple[str, ...]] = {
         "sigmoid_focal",
         "asymmetric",
     ),
+    "ordinal classification": ("corn", "coral", "cross_entropy"),
 }
 """What is compared when no losses are given: the usual one of each kind."""
-
-_FIRST: Mapping[str, tuple[type[Domain], ...]] = {
-    "regression": (Real,),
-    "binary classification": (Logit, Probability),
-    "multi-class classification": (Logit, LogSimplex, Simplex),
-    "multi-label classification": (Logit, Probability),
-}
-_SECOND: Mapping[str, tuple[type[Domain], ...]] = {
-    "regression": (Real,),
-    "binary classification": (Binary, Sign),
-    "multi-class classification": (ClassIndex,),
-    "multi-label classification": (Binary, Sign),
-}
 
 Objective = Callable[[Tensor, Tensor, Tensor, Tensor, Mapping[str, Tensor]], Tensor]
 """Mean loss of raw outputs ``(b,)`` or ``(b, c)`` against targets; the others are the centre and the scale of a
@@ -104,26 +87,27 @@ class Candidate:
         return {"loss": self.name, "source": hashlib.sha256(source.encode()).hexdigest()}
 
     def weights(self, target: Tensor, outputs: int) -> dict[str, Tensor]:
-        """The hyperparameters that were given as "balanced", from the targets of a training part."""
-        return {n: _balanced(n, target, outputs) for n, value in self.fixed.items() if value == BALANCED}
+        """What is computed from the targets of a training part: hyperparameters that were given as "balanced", and
+        class counts and priors that the loss takes as inputs."""
+        found = {n: _balanced(n, target, outputs) for n, value in self.fixed.items() if value == BALANCED}
+        more = {} if self.definition is None else constants(self.definition, target, max(outputs, 2))
+        return found | more
+
+    def feed_for(self, task: str) -> Feed:
+        """How a model's outputs become the loss's inputs, and how they are read."""
+        return as_given(task) if self.definition is None else feed(self.definition, task)
 
     def objective(self, task: str, setting: Mapping[str, Any]) -> Objective:
         """The mean loss of a model's raw outputs, under a setting of the tuned hyperparameters."""
-        if self.definition is None:
-            function = self.function
-            return lambda raw, target, centre, scale, tensors: function(raw, target)
+        joined = self.feed_for(task)
         scalars = {**{n: v for n, v in self.fixed.items() if v != BALANCED}, **setting}
-        first, second = _domains(self.definition)
-        link, recode = _link(first), _recode(second)
-        in_target_units = task == "regression" and not _ignores_shift(self.definition)
-        loss = self.definition.function
+        loss = self.function
 
         def objective(
             raw: Tensor, target: Tensor, centre: Tensor, scale: Tensor, tensors: Mapping[str, Tensor]
         ) -> Tensor:
-            if in_target_units:
-                raw, target = raw * scale + centre, target * scale + centre
-            return loss(link(raw), recode(target), **scalars, **tensors)
+            outputs, wanted, more = joined.prepare(raw, target, centre, scale)
+            return loss(outputs, wanted, **more, **scalars, **tensors)
 
         return objective
 
@@ -157,6 +141,19 @@ def candidates(losses: Sequence[Any] | None, task: str) -> list[Candidate]:
     for candidate in found:
         _require_fit(candidate, task)
     return found
+
+
+def check_target(competing: Sequence[Candidate], dataset: Dataset) -> None:
+    """Refuse losses that the values of a regression target can't be given to.
+
+    Raises:
+        LossInputError: with what the loss asks for and the first value that is not so.
+    """
+    if dataset.task != REGRESSION:
+        return
+    for candidate in competing:
+        if candidate.definition is not None and (reason := unfit_target(candidate.definition, dataset.target)):
+            raise LossInputError(f"{candidate.label}: {reason}")
 
 
 def parse(text: str) -> Candidate:
@@ -226,48 +223,17 @@ def _require_fit(candidate: Candidate, task: str) -> None:
     if definition is None:
         return
     owner = candidate.label
-    if task not in definition.card.tasks:
-        raise LossInputError(f"{owner}: is a loss for {' and '.join(definition.card.tasks)}; the task here is {task}.")
-    if len(definition.inputs) != 2 or definition.card.samples == "interacting":
-        inputs = ", ".join(definition.inputs)
-        raise LossInputError(f"{owner}: compare trains losses of one output and one target; it takes {inputs}.")
-    first, second = _domains(definition)
-    if not isinstance(first, _FIRST[task]) or not isinstance(second, _SECOND[task]):
-        kinds = f"{type(first).__name__} and {type(second).__name__}"
-        raise LossInputError(f"{owner}: compare can't feed a loss of {kinds} for {task}.")
+    if reason := misfit(definition, task):
+        raise LossInputError(f"{owner}: {reason}")
+    if candidate.fixed.get("log_input") is False:
+        raise LossInputError(f"{owner}: `log_input` must stay True: compare gives it the logarithm of a mean.")
     for name, value in candidate.fixed.items():
         if value == BALANCED and name not in ("class_weight", "pos_weight"):
             raise LossInputError(f"{owner}: `{name}` can't be balanced; class_weight and pos_weight can.")
 
 
-def _domains(definition: Definition) -> tuple[Domain, Domain]:
-    first, second = definition.card.inputs[:2]
-    return first, second.options[0] if isinstance(second, Either) else second
-
-
-def _link(domain: Domain) -> Callable[[Tensor], Tensor]:
-    """From raw outputs to what the loss takes; classes are the last dimension."""
-    if isinstance(domain, Probability):
-        return torch.sigmoid
-    if isinstance(domain, LogSimplex):
-        return lambda raw: torch.log_softmax(raw, -1)
-    if isinstance(domain, Simplex):
-        return lambda raw: torch.softmax(raw, -1)
-    return lambda raw: raw
-
-
-def _recode(domain: Domain) -> Callable[[Tensor], Tensor]:
-    return (lambda target: 2 * target - 1) if isinstance(domain, Sign) else (lambda target: target)
-
-
-def _ignores_shift(definition: Definition) -> bool:
-    """Whether only the difference of prediction and target matters, so that a standardised target is as good."""
-    x = torch.linspace(0.5, 3.0, 6, dtype=torch.float64)
-    y = x.flip(0) + 0.1
-    here, moved = (definition.function(x + s, y + s, reduction="none") for s in (0.0, 7.5))
-    return torch.allclose(here, moved, rtol=1e-6, atol=1e-9)
-
-
 def _balanced(name: str, target: Tensor, outputs: int) -> Tensor:
     """Weights that make every class, or the labels 1 and 0, count the same in the training part."""
-    return pos_weight(target) if name == "pos_weight" else class_weights(target, classes=outputs)
+    if name == "pos_weight":
+        return pos_weight(target)
+    return class_weights(target if outputs > 1 else target.long(), classes=max(outputs, 2))

@@ -20,7 +20,7 @@ from lossary.core import LossInputError
 from .columns import clean_features, is_categorical
 from .reading import BUNDLED, read_source
 from .result import DataSummary
-from .targets import MULTI_CLASS, MULTI_LABEL, REGRESSION, TASKS, clean_targets, encode_target
+from .targets import BINARY, MULTI_LABEL, REGRESSION, TASKS, clean_targets, encode_target
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +53,7 @@ class Dataset:
     @property
     def outputs(self) -> int:
         """How many numbers a model must give for a sample: 1 for regression and binary, else one per class or label."""
-        return len(self.classes) if self.task in (MULTI_CLASS, MULTI_LABEL) else 1
+        return 1 if self.task in (REGRESSION, BINARY) else len(self.classes)
 
     @cached_property
     def fingerprint(self) -> str:

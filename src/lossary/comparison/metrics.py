@@ -25,6 +25,7 @@ from .batched_metrics import (
     LOG_ODDS_DECIMALS,
     MULTICLASS_MEASURES,
     MULTILABEL_MEASURES,
+    ORDINAL_MEASURES,
     REGRESSION_MEASURES,
     Measure,
     auroc,
@@ -32,7 +33,7 @@ from .batched_metrics import (
     reciprocal_rank,
 )
 from .result import Errors
-from .targets import BINARY, MULTI_CLASS, MULTI_LABEL, REGRESSION, TASKS
+from .targets import BINARY, MULTI_CLASS, MULTI_LABEL, ONE_CLASS, ORDINAL, REGRESSION, TASKS
 
 __all__ = ["DEFAULT_METRIC", "METRICS", "Metric", "SelectionScore", "error_profile", "evaluate", "metrics_of",
            "selection_score"]  # fmt: skip
@@ -80,9 +81,9 @@ class Metric:
         return self.margin * abs(best) if self.margin_is_relative else self.margin
 
 
-def _error(name: str, title: str) -> Metric:
+def _error(name: str, title: str, task: str = REGRESSION) -> Metric:
     """An error in the units of the target."""
-    return Metric(name=name, title=title, tasks=(REGRESSION,), higher_is_better=False, margin=0.01,
+    return Metric(name=name, title=title, tasks=(task,), higher_is_better=False, margin=0.01,
                   margin_is_relative=True, uses="point")  # fmt: skip
 
 
@@ -106,16 +107,17 @@ METRICS: Mapping[str, Metric] = {
         _quality("r2", "R²", "point", REGRESSION),
         _error("pinball_10", "pinball loss at 10%"),
         _error("pinball_90", "pinball loss at 90%"),  # the one at 50% is half the MAE
-        _quality("accuracy", "accuracy", "point", BINARY, MULTI_CLASS),
+        _error("rank_mae", "error in classes", ORDINAL),
+        _quality("accuracy", "accuracy", "point", *ONE_CLASS),
         _quality("subset_accuracy", "subset accuracy", "point", MULTI_LABEL),
-        _quality("balanced_accuracy", "balanced accuracy", "point", BINARY, MULTI_CLASS),
-        _quality("macro_f1", "macro F1", "point", BINARY, MULTI_CLASS, MULTI_LABEL),
+        _quality("balanced_accuracy", "balanced accuracy", "point", *ONE_CLASS),
+        _quality("macro_f1", "macro F1", "point", *ONE_CLASS, MULTI_LABEL),
         _quality("micro_f1", "micro F1", "point", MULTI_LABEL),
-        _quality("auroc", "AUROC", "ranking", BINARY, MULTI_CLASS, MULTI_LABEL),
-        _quality("average_precision", "average precision", "ranking", BINARY, MULTI_CLASS, MULTI_LABEL),
-        _misfit("log_loss", "log-loss", 0.01, BINARY, MULTI_CLASS, MULTI_LABEL),  # 1% of the probability of the truth
-        _misfit("brier", "Brier score", 0.005, BINARY, MULTI_CLASS, MULTI_LABEL),
-        _misfit("ece", "calibration error", 0.01, BINARY, MULTI_CLASS),
+        _quality("auroc", "AUROC", "ranking", *ONE_CLASS, MULTI_LABEL),
+        _quality("average_precision", "average precision", "ranking", *ONE_CLASS, MULTI_LABEL),
+        _misfit("log_loss", "log-loss", 0.01, *ONE_CLASS, MULTI_LABEL),  # 1% of the probability of the truth
+        _misfit("brier", "Brier score", 0.005, *ONE_CLASS, MULTI_LABEL),
+        _misfit("ece", "calibration error", 0.01, *ONE_CLASS),
     )
 }
 """Every metric by its name, in the order in which reports show them."""
@@ -124,6 +126,7 @@ DEFAULT_METRIC: Mapping[str, str] = {
     REGRESSION: "rmse",
     BINARY: "balanced_accuracy",
     MULTI_CLASS: "balanced_accuracy",
+    ORDINAL: "rank_mae",
     MULTI_LABEL: "macro_f1",
 }
 """The primary metric of each task where the user names none."""
@@ -145,6 +148,7 @@ def evaluate(task: str, target: ArrayLike, scores: ArrayLike) -> dict[str, float
     regression                  (n,)                      (n,) predictions in units of the target
     binary classification       (n,) of 0 and 1           (n,) logits of class 1
     multi-class classification  (n,) of 0 to c - 1        (n, c) logits
+    ordinal classification      (n,) of 0 to c - 1        (n, c) logits
     multi-label classification  (n, labels) of 0 and 1    (n, labels) logits
     =========================== ========================= =====================================
 
@@ -153,6 +157,9 @@ def evaluate(task: str, target: ArrayLike, scores: ArrayLike) -> dict[str, float
     The Brier score sums the squared errors over the classes of a multi-class sample (0 to 2, Brier 1950) and is the
     squared error of the one probability otherwise (0 to 1). ``ece`` is the expected calibration error of Guo et al.
     2017 (arXiv:1706.04599, eq. 3) with 15 bins of equal width. The log-loss of several labels is their mean.
+
+    ``rank_mae`` is the mean distance, counted in classes, of the true class from the median class: half of the
+    probability lies on either side of it, which makes the expected distance least.
 
     A score that is not finite makes every metric as bad as can be: ``-inf`` where higher is better, otherwise ``inf``.
     """
@@ -200,9 +207,11 @@ _MEASURES: Mapping[str, Mapping[str, Measure]] = {
     REGRESSION: REGRESSION_MEASURES,
     BINARY: BINARY_MEASURES,
     MULTI_CLASS: MULTICLASS_MEASURES,
+    ORDINAL: ORDINAL_MEASURES,
     MULTI_LABEL: MULTILABEL_MEASURES,
 }
-_ORDER: Mapping[str, Measure] = {BINARY: auroc, MULTI_CLASS: reciprocal_rank, MULTI_LABEL: multilabel_auroc}
+_ORDER: Mapping[str, Measure] = {BINARY: auroc, MULTI_CLASS: reciprocal_rank,
+                                 ORDINAL: reciprocal_rank, MULTI_LABEL: multilabel_auroc}  # fmt: skip
 
 
 def error_profile(task: str, target: ArrayLike, scores: ArrayLike, classes: Sequence[str]) -> Errors:
@@ -263,6 +272,12 @@ def _evaluate_multiclass(target: NDArray[Any], logits: Floats) -> dict[str, floa
     )
 
 
+def _evaluate_ordinal(target: NDArray[Any], logits: Floats) -> dict[str, float]:
+    above = 1.0 - np.exp(_log_softmax(logits)).cumsum(axis=1)[:, :-1]
+    distance = np.abs((above > 0.5).sum(axis=1) - target)
+    return _evaluate_multiclass(target, logits) | {"rank_mae": distance.mean()}
+
+
 def _evaluate_classes(target: NDArray[Any], logits: Floats) -> dict[str, float]:
     from sklearn import metrics
 
@@ -303,6 +318,7 @@ _EVALUATE: Mapping[str, Callable[[NDArray[Any], Floats], dict[str, float]]] = {
     REGRESSION: _evaluate_regression,
     BINARY: _evaluate_binary,
     MULTI_CLASS: _evaluate_multiclass,
+    ORDINAL: _evaluate_ordinal,
     MULTI_LABEL: _evaluate_multilabel,
 }
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .columns import MOST_CATEGORIES, is_categorical
 from .data import Dataset
 from .splits import Rows
-from .targets import MULTI_CLASS, REGRESSION
+from .targets import MULTI_CLASS, ORDINAL, REGRESSION
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ class Prepared:
     features: NDArray[np.float32]
     """(n, d); d is the same for every choice of training rows."""
     target: NDArray[Any]
-    """Regression (standardised) and binary: float32 (n,). Multi-class: int64 (n,). Multi-label: float32 (n, L)."""
+    """Regression (standardised) and binary: float32 (n,). Classes: int64 (n,). Multi-label: float32 (n, L)."""
     centre: float
     """``prediction * scale + centre`` is in units of the target again; 0 and 1 for classes."""
     scale: float
@@ -96,7 +96,7 @@ def _one_hot(column: pd.Series, train_rows: Rows) -> NDArray[np.float32]:
 
 
 def _prepare_target(dataset: Dataset, train_rows: Rows) -> tuple[NDArray[Any], float, float]:
-    if dataset.task == MULTI_CLASS:
+    if dataset.task in (MULTI_CLASS, ORDINAL):
         return dataset.target, 0.0, 1.0
     if dataset.task != REGRESSION:
         return dataset.target.astype(np.float32), 0.0, 1.0

@@ -17,7 +17,7 @@ class DataSummary:
 
     name: str
     task: str
-    """"regression", "binary classification", "multi-class classification" or "multi-label classification"."""
+    """"regression", or "binary", "multi-class", "multi-label" or "ordinal classification"."""
     target: tuple[str, ...]
     """Name of the target column; several for multi-label."""
     samples: int

@@ -10,7 +10,7 @@ from typing import Any
 
 from lossary.core import LossInputError
 
-from .candidates import candidates
+from .candidates import candidates, check_target
 from .data import Dataset, from_arrays, read_data
 from .engine import engine_for
 from .entries import entry, environment, ranked, summaries, test_share, winning_code
@@ -53,7 +53,8 @@ def compare(
         target: The targets, ``(n,)`` or, for several labels, ``(n, labels)``; for a table the name of its column, or
             the names of several.
         losses: Names such as ``"huber"`` or ``"quantile:q=0.9"``, losses, or callables of raw outputs and targets.
-        task: "regression", "binary", "multi-class" or "multi-label"; inferred from the target where it is not given.
+        task: "regression", "binary", "multi-class", "ordinal" or "multi-label"; inferred from the target where it is
+            not given.
         metric: Primary metric, by which training stops, settings are chosen and losses are ranked.
         model: Takes the numbers of features and of outputs and returns a module; a small MLP where it is not given.
         plan: Budget and rules.
@@ -76,9 +77,11 @@ def compare(
     dataset = _dataset(data, target, task, name)
     primary = _metric(metric, dataset.task)
     competing = candidates(losses, dataset.task)
+    check_target(competing, dataset)
     splits = make_splits(dataset, repeats=plan.repeats, folds=plan.folds, validation=plan.validation, seed=plan.seed)
     problem = Problem(dataset, splits, [prepare(dataset, s.train) for s in splits], plan, primary, model)
-    problem.check_model()
+    for outputs in sorted({dataset.outputs, *(problem.width(candidate) for candidate in competing)}):
+        problem.check_model(outputs)
     trainer, why = engine_for(engine, problem)
 
     with _open(ledger) as kept:

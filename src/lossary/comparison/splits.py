@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lossary.core import LossInputError
 
 from .data import Dataset
-from .targets import BINARY, MULTI_CLASS
+from .targets import ONE_CLASS
 
 Rows = NDArray[np.int64]
 
@@ -54,7 +54,7 @@ def make_splits(dataset: Dataset, *, repeats: int, folds: int, validation: float
             raise LossInputError(f"compare: `{name}` must be at least {least}, got {value}.")
     if not 0 < validation <= 0.5:
         raise LossInputError(f"compare: `validation` must be in (0, 0.5], got {validation:g}.")
-    strata = dataset.target if dataset.task in (BINARY, MULTI_CLASS) else np.zeros(len(dataset), np.int64)
+    strata = dataset.target if dataset.task in ONE_CLASS else np.zeros(len(dataset), np.int64)
     _check_sizes(dataset, strata, folds)
     splits = []
     for repeat in range(1, repeats + 1):

@@ -19,7 +19,10 @@ REGRESSION = "regression"
 BINARY = "binary classification"
 MULTI_CLASS = "multi-class classification"
 MULTI_LABEL = "multi-label classification"
-TASKS = (REGRESSION, BINARY, MULTI_CLASS, MULTI_LABEL)
+ORDINAL = "ordinal classification"
+ONE_CLASS = (BINARY, MULTI_CLASS, ORDINAL)
+"""Tasks with one class for each sample."""
+TASKS = (REGRESSION, BINARY, MULTI_CLASS, MULTI_LABEL, ORDINAL)
 
 _MOST_INFERRED = 20
 """Whole numbers with more distinct values than this are taken for amounts, not for classes."""
@@ -66,6 +69,7 @@ def encode_target(table: pd.DataFrame, task: str | None) -> Target:
     - several columns: multi-label;
     - text, categories, truth values: binary with two distinct values, multi-class with more;
     - numbers that aren't all whole: regression;
+    - never ordinal, which only who knows the target can say;
     - whole numbers, also as floats: binary with two distinct values, multi-class with at most 20 and at most the
       square root of the number of rows, else regression. A note says which where it could be either.
 
@@ -93,7 +97,7 @@ def _categories(name: str, column: pd.Series, task: str | None) -> Target:
             f"compare: target {name!r} must hold numbers or classes, got {len(classes)} texts in {len(column)} rows."
         )
     task = task or (BINARY if len(classes) == 2 else MULTI_CLASS)
-    if task == BINARY and len(classes) != 2:
+    if (task == BINARY and len(classes) != 2) or (task == ORDINAL and len(classes) == 2):
         raise _misfit(name, task, f"{len(classes)} classes")
     return Target(task, column.cat.codes.to_numpy().astype(np.int64), classes, ())
 
@@ -112,7 +116,7 @@ def _numbers(name: str, values: NDArray[np.float64], task: str | None) -> Target
         return Target(task, values, (), notes)
     if len(fractions):
         raise _misfit(name, task, f"numbers such as {fractions[0]:g}")
-    if task == BINARY and len(distinct) != 2:
+    if (task == BINARY and len(distinct) != 2) or (task == ORDINAL and len(distinct) == 2):
         raise _misfit(name, task, f"{len(distinct)} different numbers")
     return Target(task, codes.astype(np.int64), tuple(f"{value:.0f}" for value in distinct), notes)
 

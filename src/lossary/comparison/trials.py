@@ -110,18 +110,25 @@ class Problem:
         digest = hashlib.sha256(f"{self.plan.seed} {s.repeat} {s.fold}".encode()).digest()
         return int.from_bytes(digest[:7], "big")
 
-    def model(self, split: int) -> nn.Module:
-        """A new model with the initial weights of this split."""
+    def width(self, candidate: Candidate) -> int:
+        """How many outputs a loss needs of the model."""
+        return candidate.feed_for(self.task).width(self.outputs)
+
+    def model(self, split: int, outputs: int | None = None) -> nn.Module:
+        """A new model with the initial weights of this split; of the usual number of outputs where none is given.
+
+        Of models that differ in the number of outputs all layers but the last begin alike.
+        """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed(split))
-            model = self._factory(self.inputs, self.outputs)
+            model = self._factory(self.inputs, self.outputs if outputs is None else outputs)
         if not isinstance(model, nn.Module):
             raise LossInputError(f"compare: `model` must return a torch.nn.Module, got {type(model).__name__}.")
         return model.to(self.dtype)
 
     def raw(self, outputs: Tensor) -> Tensor:
         """Outputs of the model with the last dimension dropped where there is one output."""
-        return outputs.squeeze(-1) if self.outputs == 1 else outputs
+        return outputs.squeeze(-1) if outputs.shape[-1] == 1 else outputs
 
     def batches(self, split: int) -> Callable[[], Tensor]:
         """Row numbers of the batches of the next epoch, ``(steps, batch_size)``, each time it is called."""
@@ -140,29 +147,35 @@ class Problem:
         found = trial.candidate.weights(self.targets[trial.split][train], self.outputs)
         return {name: weight.to(self.dtype) for name, weight in found.items()}
 
-    def scores(self, raw: Tensor, split: int) -> Tensor:
-        """Predictions in units of the target for regression, raw outputs otherwise."""
-        return raw * self.scale[split] + self.centre[split] if self.task == "regression" else raw
+    def scores(self, raw: Tensor, trial: Trial) -> Tensor:
+        """Predictions in units of the target for regression, logits of the classes or labels otherwise."""
+        read = trial.candidate.feed_for(self.task).read
+        return read(raw, self.centre[trial.split], self.scale[trial.split])
 
-    def check_model(self) -> None:
-        """Refuse a model that can't take the features or does not give the outputs.
+    def truth(self, target: Tensor, split: int) -> Tensor:
+        """The target as it was before it was standardised."""
+        return target * self.scale[split] + self.centre[split] if self.task == "regression" else target
+
+    def check_model(self, outputs: int | None = None) -> None:
+        """Refuse a model that can't take the features or does not give the outputs, as many as usual unless told.
 
         Raises:
             LossInputError: with what was given and what is needed.
         """
+        outputs = self.outputs if outputs is None else outputs
         rows = self.features[0][: min(4, len(self.features[0]))]
-        model = self.model(0)
+        model = self.model(0, outputs)
         try:
             with torch.no_grad():
-                outputs = model(rows)
+                given = model(rows)
         except Exception as error:
             raise LossInputError(
                 f"compare: `model` must take a tensor of shape {tuple(rows.shape)}; "
                 f"it raised {type(error).__name__}: {error}"
             ) from error
-        wanted = (len(rows), self.outputs)
-        if tuple(outputs.shape) != wanted:
-            raise LossInputError(f"compare: `model` must return the shape {wanted}, got {tuple(outputs.shape)}.")
+        wanted = (len(rows), outputs)
+        if tuple(given.shape) != wanted:
+            raise LossInputError(f"compare: `model` must return the shape {wanted}, got {tuple(given.shape)}.")
 
 
 def _digest(split: Split) -> str:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.module import register_module_forward_hook
 
-from .discovery import _LOSSES
+from .discovery import LOSSES
 from .hooks import Patches
 from .result import Diagnosis
 from .watch import Run
@@ -60,7 +60,7 @@ class _Listening:
         self.others: list[Tensor] = []
         """Losses that were computed without gradients, as in validation."""
         self.patches = Patches()
-        for name in _LOSSES:
+        for name in LOSSES:
             self.patches.after(F, name, self._loss_computed)
         self._handle = register_module_forward_hook(self._module_called, with_kwargs=True)
 

@@ -17,7 +17,7 @@ from torch.utils.data.dataloader import _BaseDataLoaderIter
 from .hooks import Patches
 from .watch import Run
 
-_LOSSES = (
+LOSSES = (
     "cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits", "mse_loss", "l1_loss",
     "smooth_l1_loss", "huber_loss", "kl_div", "poisson_nll_loss", "gaussian_nll_loss", "cosine_embedding_loss",
     "triplet_margin_loss", "margin_ranking_loss", "hinge_embedding_loss", "soft_margin_loss", "ctc_loss",
@@ -58,7 +58,7 @@ class Discovery:
         patches.before(torch.autograd, "backward", lambda a, k: self._backward(a[0] if a else k.get("tensors")))
         patches.after(_BaseDataLoaderIter, "__next__", self._drawn)
         patches.after(DataLoader, "__iter__", lambda r, a, k: self._pass_begins(a[0]))
-        for name in _LOSSES:
+        for name in LOSSES:
             patches.after(F, name, functools.partial(self._loss_computed, name))
         self._handles = [
             register_module_forward_pre_hook(self._enter),

@@ -59,9 +59,12 @@ class Patches:
 
     def _wrap(self, owner: Any, name: str, before: Any, after: Any) -> None:
         original = getattr(owner, name)
+        listening = True
 
         @functools.wraps(original)
         def listened(*args: Any, **kwargs: Any) -> Any:
+            if not listening:
+                return original(*args, **kwargs)
             if before is not None:
                 before(args, kwargs)
             result = original(*args, **kwargs)
@@ -72,7 +75,9 @@ class Patches:
         setattr(owner, name, listened)
 
         def undo() -> None:
-            if getattr(owner, name) is listened:  # unless somebody has put his own on top since
+            nonlocal listening, before, after
+            listening, before, after = False, None, None
+            if getattr(owner, name) is listened:  # else somebody has put his own on top since, which calls this one
                 setattr(owner, name, original)
 
         self._undo.append(undo)

@@ -276,19 +276,6 @@ def labels_conflicting(seen: Seen) -> Evidence | None:
                         f"their neighbours, which agree with each other in {noisy[1]:.0%} of cases.",
                         {"disagreement": noisy[0], "consistency": noisy[1]},
                         explains=("labels_shuffled",))  # fmt: skip
-    if not seen.poor and not _val_rises(seen):
-        return None
-    found = agreement(seen, 15)
-    if found is None:
-        return None
-    alike, chance, _ = found
-    pairs = float((y[neighbours(rows.float(), 1)][:, 0] == y).double().mean())
-    right = alike
-    expected = right**2 + (1 - right) ** 2 / max(len(torch.unique(y)) - 1, 1)
-    if alike < 0.85 and alike - chance > 0.15 and pairs < expected + 0.08:
-        return Evidence(0.8, f"The neighbours' majority disagrees with {1 - alike:.0%} of the labels, and single "
-                        f"neighbours agree as labels with so much noise would ({pairs:.0%}).",
-                        {"disagreement": 1 - alike, "pairs": pairs})  # fmt: skip
     return None
 
 
@@ -305,11 +292,6 @@ def _consistent_dissent(seen: Seen) -> tuple[float, float] | None:
     kinds = torch.unique(y)
     majority = kinds[torch.stack([(near == c).sum(1) for c in kinds], 1).argmax(1)]
     return float(((majority != y) & (guess != y)).double().mean()), float((majority == guess).double().mean())
-
-
-def _val_rises(seen: Seen) -> bool:
-    values = [e.val_loss for e in seen.record.epochs if e.val_loss is not None and math.isfinite(e.val_loss)]
-    return len(values) >= 3 and values[-1] > 1.1 * min(values)
 
 
 @cause(

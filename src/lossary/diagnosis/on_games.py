@@ -92,7 +92,7 @@ def discriminator_too_weak(seen: Seen) -> Evidence | None:
     losses = _losses(seen)
     if len(losses) < 2 or min(map(len, losses.values())) < 20:
         return None
-    d = losses["discriminator"]
+    d, g = losses["discriminator"], losses["generator"]
     late = float(np.mean(d[-len(d) // 3 :]))
     verdicts = _verdicts(seen)
     if verdicts is None:
@@ -101,7 +101,8 @@ def discriminator_too_weak(seen: Seen) -> Evidence | None:
     apart = float(real.mean() - fake.mean())
     spread = float(torch.cat([real, fake]).std())
     draw = 2 * math.log(2)
-    if late < 0.95 * draw or apart > 0.25 * max(spread, 0.05):
+    fooled = float(np.mean(g[-len(g) // 3 :])) < math.log(2)  # it takes what is made for real more often than not
+    if not fooled or late < 0.95 * draw or apart > 0.25 * max(spread, 0.05):
         return None
     if _won(seen):
         return None

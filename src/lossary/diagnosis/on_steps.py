@@ -52,6 +52,8 @@ def lr_too_high(seen: Seen) -> Evidence | None:
         return None
     before = seen.replay()
     after = {f: seen.replay(f"lr x {f:g}", Change(lr=f)) for f in (0.1, 0.01)}
+    if seen.diverged and not any(helps(before, value, seen) for value in after.values()):
+        after |= {f: seen.replay(f"lr x {f:g}", Change(lr=f)) for f in (1e-3, 1e-4)}
     factor = min(after, key=lambda f: after[f] if math.isfinite(after[f]) else math.inf)
     best = after[factor]
     if helps(before, best, seen) and best < 0.9 * seen.end:
@@ -207,7 +209,7 @@ def gradient_clipped_too_tight(seen: Seen) -> Evidence | None:
         and float(np.std([s.largest_gradient for s in samples]) / np.mean([s.largest_gradient for s in samples])) < 1e-3
     )
     if told:
-        ratios = [(m.norm_before_clipping or 0.0) / max(m.clipped_to or 0.0, 1e-30) for m in told]
+        ratios = [(m.norm_before_clipping or 0.0) / max(m.clipped_to or 0.0, 1e-30) for m in told[:4]]
         excess = float(np.median(ratios))
         if excess < 10:
             return None

@@ -151,7 +151,7 @@ _BASE = (
     *(Known("bce", "probability", _bce(e), _same) for e in _EPSILONS),
     *(Known("bce", "probability", _bce(e, inside=True), _same) for e in _EPSILONS[1:]),
     Known("kl_div", "log-probabilities", _kl, _soft),
-    Known("kl_div", "log-probabilities", lambda o, y: F.kl_div(o, y, reduction="mean"), _soft),
+    Known("kl_div", "log-probabilities", lambda o, y: F.kl_div(o, y, reduction="none").mean(), _soft),
     Known("mse", "values", lambda o, y: F.mse_loss(o, y.to(o.dtype)), _same),
     Known("l1", "values", lambda o, y: F.l1_loss(o, y.to(o.dtype)), _same),
     Known("smooth_l1", "values", lambda o, y: F.smooth_l1_loss(o, y.to(o.dtype)), _same),

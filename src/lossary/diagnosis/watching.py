@@ -36,7 +36,7 @@ class Watcher:
 
     def __init__(self) -> None:
         self.record = Record()
-        self._hooks = Hooks(self)
+        self._hooks: Hooks | None = None
         self._watching = False
         self._began = self._began_by_clock = 0.0
         self._spent = 0.0
@@ -84,7 +84,8 @@ class Watcher:
                 record.initial = None
         for each in optimizers:
             self._add(each)
-        if not self._watching:
+        if self._hooks is None:
+            self._hooks = Hooks(self)
             self._hooks.install()
             self._watching = True
             self._began, self._began_by_clock = time.thread_time(), time.perf_counter()
@@ -131,7 +132,7 @@ class Watcher:
         elif number < _KEPT_BATCHES:
             self._keep(moment, batch, output)
         due = self._due(number + 1, now)
-        if due != self._sampled or number == 0:
+        if self._hooks is not None and (due != self._sampled or number == 0):
             self._hooks.listen_to_modules(due)
         self._sampled_next = due
         self._spent += time.thread_time() - now
@@ -153,7 +154,9 @@ class Watcher:
         if not self._watching:
             return
         self._settle()
-        self._hooks.remove()
+        if self._hooks is not None:
+            self._hooks.remove()
+        self._hooks = None  # it knows this object: the two would keep each other, and the model, alive
         self._watching = False
         self.record.seconds = time.perf_counter() - self._began_by_clock
         self.record.watching = self._spent / max(time.thread_time() - self._began, 1e-9)
@@ -167,29 +170,17 @@ class Watcher:
         record.steps += 1
         index = self._add(optimizer)
         self._closure = closure
-        if record.moments:
-            groups = optimizer.param_groups
-            lr = (
-                float(groups[0].get("lr", math.nan)) if len(groups) == 1 else max(float(g.get("lr", 0)) for g in groups)
-            )
-            empty, gone = None, False
-            for moment in reversed(record.moments):
-                if moment.optimizer != -1:
-                    break
-                moment.optimizer, moment.lr, moment.step = index, lr, record.steps
-                if moment.sampled and not closure:
-                    if empty is None:
-                        own = [p for group in optimizer.param_groups for p in group["params"]]
-                        empty, gone = not any(map(_some_gradient, own)), all(p.grad is None for p in own)
-                    moment.empty_step, moment.gone = empty, gone
-                    moment.backward = moment.backward or not empty
-        if self._sampled and record.moments:
-            measure = self._measures[index]
-            self._current_sample = measure.begin(record.moments[-1].number, index)
+        if not closure:
+            self._stepped(optimizer, index)
+        if self._sampled_next if closure else self._sampled and record.moments:
+            number = len(record.moments) if closure else record.moments[-1].number
+            self._current_sample = self._measures[index].begin(number, index)
         self._spent += time.thread_time() - started
 
     def step_ends(self, optimizer: torch.optim.Optimizer) -> None:
-        """After a step: what it changed."""
+        """After a step: what it changed. A closure computed its losses within the step."""
+        if self._closure:
+            self._stepped(optimizer, self._add(optimizer))
         if self._current_sample is None:
             return
         started = time.thread_time()
@@ -198,6 +189,24 @@ class Watcher:
         sample.activations, self._activations = self._activations, []
         self.record.samples.append(sample)
         self._spent += time.thread_time() - started
+
+    def _stepped(self, optimizer: torch.optim.Optimizer, index: int) -> None:
+        """The losses since the last step are those that this one used."""
+        record = self.record
+        groups = optimizer.param_groups
+        rates = [float(group.get("lr", math.nan)) for group in groups]
+        lr = rates[0] if len(rates) == 1 else max(rates, default=math.nan)
+        empty, gone = None, False
+        for moment in reversed(record.moments):
+            if moment.optimizer != -1:
+                break
+            moment.optimizer, moment.lr, moment.step = index, lr, record.steps
+            if moment.sampled and not self._closure:
+                if empty is None:
+                    own = [p for group in groups for p in group["params"]]
+                    empty, gone = not any(map(_some_gradient, own)), all(p.grad is None for p in own)
+                moment.empty_step, moment.gone = empty, gone
+                moment.backward = moment.backward or not empty
 
     def zeroed(self) -> None:
         """Gradients were zeroed; too late, if backward has been and the step has not."""
@@ -306,7 +315,7 @@ class Watcher:
         arguments, keywords = (self._call[0], self._call[1]) if self._call is not None else ((), {})
         copied = _copy(batch)
         x, target = _parts(copied)
-        if not arguments and x is not None:
+        if not arguments and not keywords and x is not None:
             arguments = (x,)
         kept = Kept(
             number=moment.number,

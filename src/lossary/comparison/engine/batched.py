@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from lossary.comparison.candidates import Objective
+from lossary.comparison.feeding import Read
 from lossary.comparison.ledger import TrialRecord
 from lossary.comparison.metrics import selection_score
 from lossary.comparison.trials import Problem, Trial
@@ -24,7 +25,7 @@ from .course import Course
 from .sequential import record
 
 _STACK_BYTES = 512 * 2**20
-"""Parameters, their gradients and Adam's two moments of one stack stay below this."""
+"""Parameters, their gradients and Adam's two moments of one stack stay below this, and so do its features."""
 _MOST = 256
 """Trials in one stack: more gain no speed, and a killed run loses what was in the stack."""
 _BETAS, _EPS = (0.9, 0.999), 1e-8
@@ -38,13 +39,21 @@ class BatchedEngine:
 
     def run(self, problem: Problem, trials: Sequence[Trial], finished: Callable[[list[TrialRecord]], None]) -> None:
         """Train ``trials``; ``finished`` is called with the records of those that stopped, after each epoch."""
-        size = sum(p.numel() for p in problem.model(0).parameters()) * problem.dtype.itemsize
-        most = max(1, min(_MOST, _STACK_BYTES // (4 * size)))
-        ordered = sorted(trials, key=lambda t: (t.split, t.candidate.label))
-        stacks = -(-len(ordered) // most)
-        for i in range(stacks):
-            part = ordered[i * len(ordered) // stacks : (i + 1) * len(ordered) // stacks]
-            _Stack(problem, part).train(finished)
+        # One call of vmap computes a loss for all trials of a stack, so that few losses in a stack are fast; but a stack
+        # holds the features of every split in it.
+        slim = sum(features.nbytes for features in problem.features) <= _STACK_BYTES
+        widths = {trial.candidate: problem.width(trial.candidate) for trial in trials}
+        for width in sorted(set(widths.values())):  # models of another size can't be stacked
+            size = sum(p.numel() for p in problem.model(0, width).parameters()) * problem.dtype.itemsize
+            most = max(1, min(_MOST, _STACK_BYTES // (4 * size)))
+            ordered = sorted(
+                (t for t in trials if widths[t.candidate] == width),
+                key=lambda t: (*_group_key(t), t.split) if slim else (t.split, *_group_key(t)),
+            )
+            stacks = -(-len(ordered) // most)
+            for i in range(stacks):
+                part = ordered[i * len(ordered) // stacks : (i + 1) * len(ordered) // stacks]
+                _Stack(problem, part, width).train(finished)
 
 
 def why_not_batched(problem: Problem) -> str | None:
@@ -67,6 +76,7 @@ class _Group:
     """Trials with one loss and one setting, which stand together in the stack."""
 
     objective: Objective
+    read: Read
     start: int
     stop: int
     weights: dict[str, Tensor]
@@ -76,7 +86,7 @@ class _Group:
 class _Stack:
     """Some trials in training."""
 
-    def __init__(self, problem: Problem, trials: Sequence[Trial]) -> None:
+    def __init__(self, problem: Problem, trials: Sequence[Trial], width: int) -> None:
         self.problem = problem
         self.trials = sorted(trials, key=_group_key)
         self.courses = [Course(problem.plan.patience) for _ in self.trials]
@@ -85,8 +95,8 @@ class _Stack:
         self.batches = [problem.batches(split) for split in used]
         self.features = torch.stack([problem.features[split] for split in used])
         self.targets = torch.stack([problem.targets[split] for split in used])
-        self.base = problem.model(used[0]).to("meta")
-        models = [problem.model(split) for split in used]
+        self.base = problem.model(used[0], width).to("meta")
+        models = [problem.model(split, width) for split in used]
         initial = torch.stack([nn.utils.parameters_to_vector(m.parameters()).detach() for m in models])
         self.parameters = initial[self._places()].clone()
         self.kept = self.parameters.clone()
@@ -160,9 +170,16 @@ class _Stack:
         raw, rows, valid = self._predict(self.parameters, parts)
         target = self.targets[self.place[:, None], rows]
         if self.problem.task == "regression":
-            raw, target = raw * self.scale[:, None] + self.centre[:, None], (
-                target * self.scale[:, None] + self.centre[:, None])  # fmt: skip
-        return [float(score) for score in self.score(target, raw, valid)]
+            target = target * self.scale[:, None] + self.centre[:, None]
+        return [float(score) for score in self.score(target, self._read(raw), valid)]
+
+    def _read(self, raw: Tensor) -> Tensor:
+        """What is scored, of every trial."""
+        parts = [slice(group.start, group.stop) for group in self.groups]
+        return torch.cat([
+            group.read(raw[part], self.centre[part, None], self.scale[part, None])
+            for group, part in zip(self.groups, parts, strict=True)
+        ])  # fmt: skip
 
     def _predict(self, parameters: Tensor, parts: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Raw outputs on each trial's own rows, padded to one length; the rows, and which of them are real."""
@@ -181,7 +198,7 @@ class _Stack:
         self.place = whole
         for row, i in enumerate(stopping):
             trial = self.trials[i]
-            outputs = self.problem.scores(raw[row, : len(parts[row])], trial.split)
+            outputs = self.problem.scores(raw[row, : len(parts[row])], trial)
             yield record(self.problem, trial, self.courses[i], outputs.numpy(), spent[i])
 
     def _keep(self, going: list[int]) -> None:
@@ -208,7 +225,8 @@ class _Stack:
             weights = [problem.weights(t) for t in self.trials[start:stop]]
             stacked = {name: torch.stack([w[name] for w in weights]) for name in weights[0]}
             objective = trial.candidate.objective(problem.task, trial.setting)
-            self.groups.append(_Group(objective, start, stop, stacked))
+            read = trial.candidate.feed_for(problem.task).read
+            self.groups.append(_Group(objective, read, start, stop, stacked))
             start = stop
 
     def _places(self) -> Tensor:

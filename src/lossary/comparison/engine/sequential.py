@@ -36,11 +36,11 @@ def train(problem: Problem, trial: Trial) -> TrialRecord:
     weights = problem.weights(trial)
     score = selection_score(problem.metric, problem.task)
     validation, test = torch.as_tensor(split.validation), torch.as_tensor(split.test)
-    truth = problem.scores(target[validation], trial.split)[None]
+    truth = problem.truth(target[validation], trial.split)[None]
     everything = torch.ones(1, len(validation), dtype=torch.bool)
 
     with torch.random.fork_rng(devices=[]):
-        model = problem.model(trial.split)
+        model = problem.model(trial.split, problem.width(trial.candidate))
         torch.manual_seed(problem.seed(trial.split))  # for models that draw: dropout
         optimizer = torch.optim.Adam(model.parameters(), lr=trial.learning_rate)
         course, batches = Course(plan.patience), problem.batches(trial.split)
@@ -54,14 +54,14 @@ def train(problem: Problem, trial: Trial) -> TrialRecord:
                 optimizer.step()
             model.eval()
             with torch.no_grad():
-                predicted = problem.scores(problem.raw(model(features[validation])), trial.split)
+                predicted = problem.scores(problem.raw(model(features[validation])), trial)
                 improved = course.add(float(score(truth, predicted[None], everything)))
             if improved:
                 kept = {name: value.clone() for name, value in model.state_dict().items()}
         model.load_state_dict(kept)
         model.eval()
         with torch.no_grad():
-            outputs = problem.scores(problem.raw(model(features[test])), trial.split)
+            outputs = problem.scores(problem.raw(model(features[test])), trial)
     return record(problem, trial, course, outputs.numpy(), time.perf_counter() - started)
 
 
