@@ -164,7 +164,7 @@ def test_no_case_was_left_out():
 
 
 def test_what_is_read_in_the_results_is_so():
-    """The section "What we make of it", claim by claim: where a new run breaks one, the section must be written anew."""
+    """The section "What we make of it", claim by claim: where a new run breaks one, it must be written anew."""
     pairs = [(case, outcome(case)) for case in load(DOCS)[0]]
     by_goal = {goal: [one for case, one in pairs if case["goal"] == goal] for goal in ("rare class", "median", "mean")}
     assert all(one.gain.mean > 0 for one in by_goal["rare class"]) and len(by_goal["rare class"]) >= 7

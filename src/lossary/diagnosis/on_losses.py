@@ -160,9 +160,11 @@ def softmax_wrong_dim(seen: Seen) -> Evidence | None:
     for name, dim, ndim in graph.softmax_dims:
         at = dim % ndim if ndim else dim
         of_classes = name_of(seen) in ("nll", "nll_of_log", "cross_entropy", "") and seen.labels is not None
-        if of_classes and ndim == output.ndim == 2 and at != classes:
-            return Evidence(0.94, f"{name} before the loss runs over dimension {at}; classes are dimension {classes}.",
-                            {"dim": at})  # fmt: skip
+        flattened = ndim > output.ndim == 2  # (n, t, c) that became (n t, c): classes were last
+        wrong = ndim == output.ndim == 2 and at != classes
+        if of_classes and (wrong or (flattened and at != ndim - 1 and name_of(seen).startswith("nll"))):
+            return Evidence(0.98 if flattened else 0.94, f"{name} before the loss runs over dimension {at} of {ndim}; "
+                            f"classes are dimension {ndim - 1 if flattened else classes}.", {"dim": at})  # fmt: skip
     return None
 
 

@@ -11,14 +11,15 @@ from .rules import CLASSIFIED, Bound, Condition, Effect, Rule, goal_rule, usual
 from .table_structured import STRUCTURED_RULES
 
 _AMOUNTS: frozenset[Kind] = frozenset({"real", "positive", "bounded"})
-_ONE_CLASS: frozenset[Kind] = frozenset({"binary", "multi-class", "ordinal"})
+_NAMED: frozenset[Kind] = frozenset({"binary", "multi-class"})
+"""Classes without an order. Neighbouring grades overlap: a model that is one grade off says nothing of wrong labels."""
 _ALL: frozenset[Kind] = frozenset(KINDS)
 
 OF_THE_MEAN = (
     "mse", "rmse", "poisson_nll", "poisson_deviance", "gamma_nll", "gamma_deviance", "tweedie_nll", "tweedie_deviance",
-    "negative_binomial_nll", "gaussian_nll", "beta_nll",
+    "negative_binomial_nll", "gaussian_nll", "beta_nll", "bce_with_logits",
 )  # fmt: skip
-"""Losses that the conditional mean minimises; of these only, whatever the distribution."""
+"""Losses that the conditional mean minimises, whatever the distribution; binary cross-entropy that of a share."""
 OF_THE_MEDIAN = ("l1", "laplace_nll", "quantile")
 OF_QUANTILES = ("quantile", "quantile_huber", "multi_quantile", "quantile_crps")
 _ONE_QUANTILE = ("quantile", "quantile_huber")
@@ -207,7 +208,7 @@ CLASSES: tuple[Rule, ...] = (
         besides="More samples of the rarest class would do more than any loss. Stratify every split.",
     ),
     Rule(
-        condition=Condition(name="label noise", kinds=_ONE_CLASS, bounds=(Bound("label_noise", low=0.08),)),
+        condition=Condition(name="label noise", kinds=_NAMED, bounds=(Bound("label_noise", low=0.08),)),
         evidence="A simple model firmly contradicts {label_noise:.0%} of the labels; it misses {disagreement:.0%}.",
         effects=(
             Effect(weight=1.2, trait="label noise"),
@@ -220,7 +221,7 @@ CLASSES: tuple[Rule, ...] = (
         "Classes that truly overlap look the same.",
     ),
     Rule(
-        condition=Condition(name="contradictions", kinds=_ONE_CLASS, bounds=(Bound("conflicts", low=0.01),)),
+        condition=Condition(name="contradictions", kinds=_NAMED, bounds=(Bound("conflicts", low=0.01),)),
         evidence="{conflicts:.1%} of the rows have a twin with the same features and another label.",
         effects=(Effect(weight=0.4, trait="label noise"),),
         source="arithmetic: no model can be right about both",

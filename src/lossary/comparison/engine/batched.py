@@ -39,8 +39,8 @@ class BatchedEngine:
 
     def run(self, problem: Problem, trials: Sequence[Trial], finished: Callable[[list[TrialRecord]], None]) -> None:
         """Train ``trials``; ``finished`` is called with the records of those that stopped, after each epoch."""
-        # One call of vmap computes a loss for all trials of a stack, so that few losses in a stack are fast; but a stack
-        # holds the features of every split in it.
+        # One call of vmap computes a loss for all its trials in a stack, so that few losses in a stack are fast; but a
+        # stack holds the features of every split in it.
         slim = sum(features.nbytes for features in problem.features) <= _STACK_BYTES
         widths = {trial.candidate: problem.width(trial.candidate) for trial in trials}
         for width in sorted(set(widths.values())):  # models of another size can't be stacked
