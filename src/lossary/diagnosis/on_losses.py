@@ -137,7 +137,9 @@ def nll_without_log_softmax(seen: Seen) -> Evidence | None:
     remedy="F.softmax(logits, dim=1)  # classes are dimension 1, samples dimension 0",
     confirm="the sums over dimension 1 are not 1; those over the other dimension are",
     source="torch.nn.Softmax: dim is the dimension along which it will be computed",
-    explains=(*CONSEQUENCES, "nll_without_log_softmax", "softmax_before_cross_entropy", "output_range_mismatch", "layout_scrambled"),
+    explains=(
+        *CONSEQUENCES, "nll_without_log_softmax", "softmax_before_cross_entropy", "output_range_mismatch", "layout_scrambled",
+    ),
     live=True,
 )  # fmt: skip
 def softmax_wrong_dim(seen: Seen) -> Evidence | None:
