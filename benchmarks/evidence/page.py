@@ -39,7 +39,8 @@ all of it anew; every score is in [evidence.csv](evidence.csv), what is known of
 - **Every loss had the same**: {repeats} times {folds}-fold cross-validation, {budget} trainings per fold to choose
   learning rate and hyperparameters, a network with {hidden} hidden units, at most {epochs} epochs. Losses start from
   their defaults, and what their cards call worth tuning is tuned; the first four recommendations have the
-  hyperparameters that `recommend` computed from the data.
+  hyperparameters that `recommend` computed from the data. That plan was shortened after four runs that timed it, whose
+  rankings were seen.
 - **Regret** is how much worse the score is than that of the best loss, in percent of it. The best *in hindsight*, out
   of {fewest} to {most} losses, owes part of its lead to luck: this regret is too large, for the advice and for the
   usual loss alike. *Fair* regret is against the loss that a comparison on the other folds would have picked for each

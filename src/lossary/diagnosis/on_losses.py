@@ -138,7 +138,8 @@ def nll_without_log_softmax(seen: Seen) -> Evidence | None:
     confirm="the sums over dimension 1 are not 1; those over the other dimension are",
     source="torch.nn.Softmax: dim is the dimension along which it will be computed",
     explains=(
-        *CONSEQUENCES, "nll_without_log_softmax", "softmax_before_cross_entropy", "output_range_mismatch", "layout_scrambled",
+        *CONSEQUENCES, "nll_without_log_softmax", "softmax_before_cross_entropy", "output_range_mismatch",
+        "layout_scrambled",
     ),
     live=True,
 )  # fmt: skip
