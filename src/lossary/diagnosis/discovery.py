@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import sys
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -42,12 +44,12 @@ class Discovery:
         self._batch: Any = None
         self._loader: Any = None
         self._train_loader: Any = None
-        self._train_losses: list[Tensor] = []
-        self._val_losses: list[Tensor] = []
+        self._train_losses, self._val_losses = _Mean(), _Mean()
         self._made: dict[int, nn.Module] = {}
         self._roles: dict[int, str] = {}
         self._started = False
         self._delivered = False
+        self._told: Callable[[], Tensor | None] = lambda: None
         self._inside = False
 
     def install(self) -> None:
@@ -101,7 +103,6 @@ class Discovery:
     def _drawn(self, result: Any, arguments: Any, keywords: Any) -> None:
         if torch.is_grad_enabled():
             self._batch = result
-        self._loader = getattr(arguments[0], "_lossary_loader", self._loader)
 
     def _pass_begins(self, loader: Any) -> None:
         self._loader = loader
@@ -109,8 +110,8 @@ class Discovery:
             self._epoch_ends()
 
     def _epoch_ends(self) -> None:
-        train, val = _mean(self._train_losses), _mean(self._val_losses)
-        self._train_losses, self._val_losses = [], []
+        train, val = self._train_losses.value(), self._val_losses.value()
+        self._train_losses, self._val_losses = _Mean(), _Mean()
         if train is not None or val is not None:
             self.run.on_epoch_end(train, val)
 
@@ -119,9 +120,9 @@ class Discovery:
             return
         if not torch.is_grad_enabled():
             if self._started and result.numel() == 1:
-                self._val_losses.append(result.detach())
+                self._val_losses.add(result)
             return
-        if self._val_losses and self._train_loader is None:
+        if self._val_losses.count and self._train_loader is None:
             self._epoch_ends()
         self._loss_call = (name, arguments, keywords, result)
         self._delivered = False
@@ -129,7 +130,7 @@ class Discovery:
     def _backward(self, loss: Any) -> None:
         if isinstance(loss, (list, tuple)):
             loss = loss[0] if len(loss) == 1 else None
-        if isinstance(loss, Tensor) and loss.numel() == 1 and not self._delivered:
+        if isinstance(loss, Tensor) and loss.numel() == 1 and self._told() is not loss:
             self._deliver(loss)
 
     def _step(self, optimizer: torch.optim.Optimizer, arguments: Any, keywords: Any) -> None:
@@ -141,7 +142,7 @@ class Discovery:
     # ---- what is made of it
 
     def _deliver(self, loss: Tensor) -> None:
-        self._delivered = True
+        self._delivered, self._told = True, weakref.ref(loss)
         output, target = self._fed()
         if not self._started:
             if not any(p.requires_grad for root in self._roots.values() for p in root.parameters()):
@@ -155,7 +156,7 @@ class Discovery:
             target = self._batch[-1]
         if output is None and self._call is not None:
             output = self._call[2]
-        self._train_losses.append(loss.detach())
+        self._train_losses.add(loss)
         self._inside = True
         self.run.on_batch((x, target) if target is not None else x, output, loss)
         self._inside = False
@@ -212,5 +213,15 @@ class Discovery:
         self._call = None
 
 
-def _mean(values: list[Tensor]) -> float | None:
-    return float(torch.stack([v.reshape(()).float() for v in values]).mean()) if values else None
+class _Mean:
+    """Of losses, without waiting for the device until it is read."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._sum: Tensor | float = 0.0
+
+    def add(self, loss: Tensor) -> None:
+        self._sum, self.count = self._sum + loss.detach().reshape(()), self.count + 1
+
+    def value(self) -> float | None:
+        return float(self._sum) / self.count if self.count else None

@@ -38,7 +38,7 @@ def diagnose(record: Record, *, probes: bool = True, seconds: float = 10.0) -> D
             if evidence is not None and evidence.sure >= _LEAST:
                 found[cause.name] = evidence
     for name, words in told_by_error(seen).items():
-        found.setdefault(name, Evidence(0.97, f"It said: {words}", {}))
+        found.setdefault(name, Evidence(0.97, f"It said: {words}.", {}))
     assert torch.get_num_threads() == threads
     suspicions = ranked(found)
     return Diagnosis(

@@ -41,6 +41,7 @@ class Run(Watcher):
     ...     run.on_batch((x, y), output, loss)
     ...     loss.backward()
     ...     run.on_step_end(step, 0, model, optimizer)
+    >>> run.on_end()
     >>> run.diagnose().best.cause
     'missing_step'
     """
