@@ -1,6 +1,6 @@
-"""The collection, program by program: the right cause is named first for the faulty, none for the sound.
+"""The collection, program by program: the right cause comes first for the faulty, none for the sound.
 
-For time each program is run in one version, faulty and repaired by turns; ``python -m tests.diagnose.measure`` runs both.
+For time each program is run in one version, faulty and repaired by turns; the module ``measure`` runs both.
 """
 
 import pytest
