@@ -1,6 +1,7 @@
 """The collection that diagnosis is measured on: faulty training programs with repaired twins, and healthy look-alikes.
 
-A program is one file of ``programs/`` or ``programs/held_out/``. Its docstring's first line says what is wrong::
+A program is one file of ``programs/``, ``programs/held_out/`` or ``programs/fresh/``, which no rule was made for. Its
+docstring's first line says what is wrong::
 
     cause: lr_too_high; accepts: loss_oscillating.      names that are equally right
     cause: target_shape_broadcast; raises: RuntimeError.      the program dies of its fault
@@ -8,7 +9,8 @@ A program is one file of ``programs/`` or ``programs/held_out/``. Its docstring'
 
 The file runs as it is, which is its faulty version. In the repaired twin a line that ends in ``# repaired: CODE`` is
 CODE at the same indentation, nothing where CODE is empty, and a line ``# repaired only: CODE`` is CODE. Neither
-version shows these comments or the docstring when it runs; line numbers stay.
+version shows these comments or the docstring when it runs; line numbers stay. Each file stands by itself, as a script
+does, so files that differ in one fault only repeat each other.
 
 ``python -m tests.diagnose.collection [--held-out] [--only NAME] [--verify]`` lists the programs; ``--verify`` runs both
 versions of each and prints their losses and the last line that each printed.
@@ -37,6 +39,7 @@ import torch
 
 FOLDER = Path(__file__).parent / "programs"
 HELD_OUT = FOLDER / "held_out"
+FRESH = FOLDER / "fresh"
 sys.path.append(str(FOLDER))  # the programs say `from nobody import Nobody`
 
 from nobody import Nobody  # noqa: E402
@@ -159,14 +162,15 @@ def read(path: Path) -> Program:
     return Program(path, causes=(told["cause"], *accepted), raises=told.get("raises"))
 
 
-def programs(*, held_out: bool = False, only: str | None = None) -> list[Program]:
+def programs(*, held_out: bool = False, fresh: bool = False, only: str | None = None) -> list[Program]:
     """The programs of one part of the collection, by name.
 
     Args:
-        held_out: The part that is kept untouched until the end, rather than the one to work with.
+        held_out: The part that was kept untouched until the rules stood, rather than the one they were made on.
+        fresh: The part that was added last, to see how well the rules do on what they were not made for.
         only: Text that the name must contain.
     """
-    paths = sorted((HELD_OUT if held_out else FOLDER).glob("*.py"))
+    paths = sorted((FRESH if fresh else HELD_OUT if held_out else FOLDER).glob("*.py"))
     return [read(path) for path in paths if path.stem != "nobody" and (only is None or only in path.stem)]
 
 

@@ -1,5 +1,7 @@
 """The programs of the collection are run by tests, not collected as tests."""
 
+import gc
+
 import pytest
 from torch.nn.modules import module
 
@@ -8,7 +10,7 @@ collect_ignore = ["programs"]
 
 @pytest.fixture(autouse=True)
 def no_hook_is_left():
-    """A watch that a test did not end would listen to the modules of the tests after it."""
+    """A run that a test drops is forgotten; else it would listen to the modules of the tests after it."""
     yield
-    module._global_forward_hooks.clear()
-    module._global_forward_hooks_with_kwargs.clear()
+    gc.collect()
+    assert not module._has_any_global_hook()

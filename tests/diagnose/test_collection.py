@@ -15,7 +15,7 @@ def train(run):
     # repaired only: missing()
     kept()  # as it is
 '''
-ALL = [*programs(), *programs(held_out=True)]
+ALL = [*programs(), *programs(held_out=True), *programs(fresh=True)]
 OURS = [program for program in ALL if program.causes]
 
 

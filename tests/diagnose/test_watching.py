@@ -301,3 +301,14 @@ def test_what_can_not_be_watched_is_refused_and_leaves_nothing(arguments, said):
 def test_seconds_must_be_positive():
     with pytest.raises(LossInputError, match="`seconds` must be positive, got 0"):
         Run(seconds=0)
+
+
+def test_a_run_that_is_dropped_without_its_end_is_forgotten():
+    zero_grad, hooks = torch.optim.Optimizer.zero_grad, torch.nn.modules.module._global_forward_hooks
+    model = torch.nn.Linear(2, 1)
+    run = Run(probes=False)
+    run.on_start(model, None, torch.optim.SGD(model.parameters(), lr=0.1))
+    assert torch.optim.Optimizer.zero_grad is not zero_grad and hooks
+    del run
+    gc.collect()
+    assert torch.optim.Optimizer.zero_grad is zero_grad and not hooks

@@ -102,7 +102,7 @@ def calls_do_not_depend_on_each_other(subject: Subject, x: Inputs) -> Violation 
     for other in others:
         try:
             later = _call(subject, loss, other)
-        except Exception:
+        except Exception:  # it does not take this batch, which other checks ask about
             continue
         with contextlib.suppress(Exception):
             what = _changed(_call(subject, _fresh(subject, x), other), later)
@@ -181,7 +181,7 @@ def global_state_is_left_alone(subject: Subject, x: Inputs) -> Violation | None:
                 before = global_state()
                 value = loss(*x.tensors)
                 after = global_state()
-            except Exception:
+            except Exception:  # it does not take this type, which other checks ask about
                 if unusual:
                     break
                 raise NotApplicable("it raises") from None
@@ -213,7 +213,7 @@ def compiles_whole(subject: Subject, x: Inputs) -> Violation | None:
     for batch in batches:
         try:
             wanted.append(_call(subject, loss, batch))
-        except Exception:
+        except Exception:  # then compiling has nothing to be held against
             raise NotApplicable("it raises without torch.compile") from None
     load()
     torch._dynamo.reset()

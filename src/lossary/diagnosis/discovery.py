@@ -64,7 +64,7 @@ class Discovery:
             patches.after(F, name, functools.partial(self._loss_computed, name))
         self._handles = [
             register_module_forward_pre_hook(self._enter),
-            register_module_forward_hook(self._leave, with_kwargs=True, always_call=True),
+            register_module_forward_hook(self._leave, always_call=True),
             register_optimizer_step_pre_hook(self._step),
         ]
 
@@ -82,7 +82,7 @@ class Discovery:
     def _enter(self, module: nn.Module, arguments: Any) -> None:
         self._depth += 1
 
-    def _leave(self, module: nn.Module, arguments: Any, keywords: Any, out: Any) -> None:
+    def _leave(self, module: nn.Module, arguments: Any, out: Any) -> None:
         self._depth = max(self._depth - 1, 0)
         if self._depth or not torch.is_grad_enabled() or next(module.parameters(), None) is None:
             return

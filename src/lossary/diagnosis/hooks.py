@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
 from torch import nn
+from torch.nn.modules import module as modules
 from torch.nn.modules.module import register_module_forward_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
@@ -84,10 +86,10 @@ class Patches:
 
 
 class Hooks:
-    """Global hooks for one listener."""
+    """Global hooks for one listener, which they don't keep alive: whoever drops it must :meth:`remove` them."""
 
     def __init__(self, listener: Listener) -> None:
-        self._listener = listener
+        self._listener: Listener = weakref.proxy(listener)
         self._handles: list[Any] = []
         self._module_handle: Any = None
         self._patches = Patches()
@@ -109,12 +111,14 @@ class Hooks:
     def listen_to_modules(self, wanted: bool) -> None:
         """Begin or cease to be told of each module's output; it costs some microseconds a module."""
         if wanted and self._module_handle is None:
+            listener = self._listener
             self._module_handle = register_module_forward_hook(
-                lambda module, args, kwargs, out: self._listener.module_called(module, args, kwargs, out),
-                with_kwargs=True,
+                lambda module, args, kwargs, out: listener.module_called(module, args, kwargs, out), with_kwargs=True
             )
         elif not wanted and self._module_handle is not None:
             self._module_handle.remove()
+            # torch's handle leaves this entry behind, and torch.compile would warn of hooks from then on.
+            modules._global_forward_hooks_with_kwargs.pop(self._module_handle.id, None)
             self._module_handle = None
 
     def remove(self) -> None:

@@ -1,4 +1,4 @@
-"""Causes in the data: inputs, targets, and how they are put into batches."""
+"""Causes in the data: what inputs and targets are."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from lossary.core import Finding
 
 from . import on_batches, on_data, on_games, on_loop, on_losses, on_networks, on_numerics, on_progress, on_steps  # noqa: F401
 from .causes import CAUSES, Cause, Evidence
-from .on_loop import told_by_error
+from .errors import told_by_error
 from .record import Record
 from .result import Diagnosis, Series, Suspicion
 from .seen import Seen

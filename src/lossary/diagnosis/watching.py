@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Mapping, Sequence
+import weakref
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from lossary.core import LossInputError
 
+from .batches import copied, elements_of, first_tensor, parts_of, size_of
 from .graph import facts_of, last_operation
 from .hooks import Hooks
 from .measuring import StepMeasure, activation, tracked
@@ -65,11 +67,8 @@ class Watcher:
         """
         if not isinstance(model, nn.Module):
             raise LossInputError(f"watch: `model` must be a torch.nn.Module, got {type(model).__name__}.")
-        optimizers = (
-            list(optimizer) if isinstance(optimizer, (list, tuple)) else [] if optimizer is None else [optimizer]
-        )
-        if optimizer is not None and isinstance(optimizer, Mapping):
-            optimizers = list(optimizer.values())
+        given = list(optimizer.values()) if isinstance(optimizer, Mapping) else optimizer
+        optimizers = list(given) if isinstance(given, (list, tuple)) else [] if given is None else [given]
         for each in optimizers:
             if not isinstance(each, torch.optim.Optimizer):
                 raise LossInputError(f"watch: `optimizer` must be a torch.optim.Optimizer, got {type(each).__name__}.")
@@ -87,6 +86,8 @@ class Watcher:
         if self._hooks is None:
             self._hooks = Hooks(self)
             self._hooks.install()
+            # A run that is dropped without its end, as in a notebook, must not go on listening.
+            weakref.finalize(self, self._hooks.remove).atexit = False
             self._watching = True
             self._began, self._began_by_clock = time.thread_time(), time.perf_counter()
         self._hooks.listen_to_modules(True)
@@ -110,12 +111,12 @@ class Watcher:
         number = len(record.moments)
         model = record.model
         tensor = isinstance(loss, Tensor)
-        here = not tensor or not loss.is_cuda
+        here = not tensor or loss.device.type == "cpu"
         moment = Moment(
             number=number,
             epoch=self._epoch,
             loss=(loss.item() if tensor and loss.numel() == 1 else float(loss)) if here else math.nan,
-            size=_size(batch),
+            size=size_of(batch),
             training=model.training if model is not None else True,
             requires_grad=tensor and loss.requires_grad,
         )
@@ -127,7 +128,7 @@ class Watcher:
         self._sampled = self._sampled_next
         if self._sampled:
             moment.sampled = True
-            moment.output_requires_grad = (first := _first_tensor(output)) is not None and first.requires_grad
+            moment.output_requires_grad = (first := first_tensor(output)) is not None and first.requires_grad
             self._sample_batch(moment, batch, output, loss)
         elif number < _KEPT_BATCHES:
             self._keep(moment, batch, output)
@@ -156,7 +157,7 @@ class Watcher:
         self._settle()
         if self._hooks is not None:
             self._hooks.remove()
-        self._hooks = None  # it knows this object: the two would keep each other, and the model, alive
+        self._hooks = None
         self._watching = False
         self.record.seconds = time.perf_counter() - self._began_by_clock
         self.record.watching = self._spent / max(time.thread_time() - self._began, 1e-9)
@@ -291,7 +292,7 @@ class Watcher:
                 facts = facts_of(loss)
                 if facts is not None:
                     record.graphs[moment.number] = facts
-                first = _first_tensor(output)
+                first = first_tensor(output)
                 record.last_operations[moment.number] = last_operation(first) if first is not None else ""
             loss.register_hook(_BackwardBegins(self, moment))  # type: ignore[no-untyped-call]
         self._call = None
@@ -313,21 +314,21 @@ class Watcher:
         if self._rows > (2 * _KEPT_SAMPLES if late else _KEPT_SAMPLES) and len(record.kept) > 4:
             return
         arguments, keywords = (self._call[0], self._call[1]) if self._call is not None else ((), {})
-        copied = _copy(batch)
-        x, target = _parts(copied)
+        own = copied(batch)
+        x, target = parts_of(own)
         if not arguments and not keywords and x is not None:
             arguments = (x,)
         kept = Kept(
             number=moment.number,
-            arguments=_copy(arguments),
-            keywords=_copy(keywords),
-            batch=copied,
+            arguments=copied(arguments),
+            keywords=copied(keywords),
+            batch=own,
             target=target,
-            output=_copy(output),
+            output=copied(output),
             loss=moment.loss,
             training=moment.training,
         )
-        self._elements += _count(kept.batch) + _count(kept.output) + _count(kept.arguments)
+        self._elements += elements_of(kept.batch) + elements_of(kept.output) + elements_of(kept.arguments)
         self._rows += moment.size
         record.kept.append(kept)
 
@@ -337,15 +338,13 @@ class Watcher:
             del calls[100]
         first = arguments[0] if arguments and isinstance(arguments[0], Tensor) else None
         given = out if isinstance(out, Tensor) else None
-        copied = _copy(arguments)
-        calls.append(
-            Call(name, copied, copied[0] if first is not None else None, _copy(given), len(self.record.moments))
-        )
+        own = copied(arguments)
+        calls.append(Call(name, own, own[0] if first is not None else None, copied(given), len(self.record.moments)))
 
     def _settle(self) -> None:
         if not self._pending:
             return
-        values = torch.cat([value.float().to("cpu", non_blocking=False) for _, value in self._pending]).tolist()
+        values = torch.cat([value.float().cpu() for _, value in self._pending]).tolist()
         for (moment, _), value in zip(self._pending, values, strict=True):
             moment.loss = value
         self._pending = []
@@ -381,48 +380,3 @@ def _some_gradient(parameter: Tensor) -> bool:
 
 def _depends_on_mode(module: nn.Module) -> bool:
     return isinstance(module, (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd))
-
-
-def _first_tensor(thing: Any) -> Tensor | None:
-    if isinstance(thing, Tensor):
-        return thing
-    if isinstance(thing, Mapping):
-        thing = list(thing.values())
-    if isinstance(thing, Sequence) and not isinstance(thing, str):
-        return next((found for part in thing if (found := _first_tensor(part)) is not None), None)
-    return None
-
-
-def _size(batch: Any) -> int:
-    first = _first_tensor(batch)
-    return int(first.shape[0]) if first is not None and first.ndim else 0
-
-
-def _count(thing: Any) -> int:
-    if isinstance(thing, Tensor):
-        return thing.numel()
-    if isinstance(thing, Mapping):
-        return sum(map(_count, thing.values()))
-    if isinstance(thing, (list, tuple)):
-        return sum(map(_count, thing))
-    return 0
-
-
-def _copy(thing: Any) -> Any:
-    if isinstance(thing, Tensor):
-        return thing.detach().clone()
-    if isinstance(thing, Mapping):
-        return {key: _copy(value) for key, value in thing.items()}
-    if isinstance(thing, (list, tuple)):
-        return tuple(_copy(part) for part in thing)
-    return thing
-
-
-def _parts(batch: Any) -> tuple[Any, Any]:
-    """Inputs and target of what a loader gives."""
-    if isinstance(batch, tuple) and len(batch) >= 2:
-        return batch[0], batch[-1]
-    if isinstance(batch, Mapping):
-        named = next((batch[k] for k in ("labels", "label", "target", "targets", "y") if k in batch), None)
-        return next((v for k, v in batch.items() if v is not named), None), named
-    return (batch if isinstance(batch, Tensor) else None), None
