@@ -20,10 +20,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.modules.module import register_module_forward_hook
 
 from .discovery import LOSSES
-from .hooks import Patches
+from .hooks import Patches, after_each_module
 from .result import Diagnosis
 from .watch import Run
 
@@ -62,11 +61,11 @@ class _Listening:
         self.patches = Patches()
         for name in LOSSES:
             self.patches.after(F, name, self._loss_computed)
-        self._handle = register_module_forward_hook(self._module_called, with_kwargs=True)
+        self._deafen = after_each_module(self._module_called)
 
     def stop(self) -> None:
         """Leave everything as it was."""
-        self._handle.remove()
+        self._deafen()
         self.patches.undo()
         self.forget()
 

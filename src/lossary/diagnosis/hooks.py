@@ -91,7 +91,7 @@ class Hooks:
     def __init__(self, listener: Listener) -> None:
         self._listener: Listener = weakref.proxy(listener)
         self._handles: list[Any] = []
-        self._module_handle: Any = None
+        self._deafen: Callable[[], None] | None = None
         self._patches = Patches()
 
     def install(self) -> None:
@@ -110,16 +110,12 @@ class Hooks:
 
     def listen_to_modules(self, wanted: bool) -> None:
         """Begin or cease to be told of each module's output; it costs some microseconds a module."""
-        if wanted and self._module_handle is None:
+        if wanted and self._deafen is None:
             listener = self._listener
-            self._module_handle = register_module_forward_hook(
-                lambda module, args, kwargs, out: listener.module_called(module, args, kwargs, out), with_kwargs=True
-            )
-        elif not wanted and self._module_handle is not None:
-            self._module_handle.remove()
-            # torch's handle leaves this entry behind, and torch.compile would warn of hooks from then on.
-            modules._global_forward_hooks_with_kwargs.pop(self._module_handle.id, None)
-            self._module_handle = None
+            self._deafen = after_each_module(lambda *call: listener.module_called(*call))
+        elif not wanted and self._deafen is not None:
+            self._deafen()
+            self._deafen = None
 
     def remove(self) -> None:
         """Leave everything as it was."""
@@ -128,6 +124,18 @@ class Hooks:
             handle.remove()
         self._handles = []
         self._patches.undo()
+
+
+def after_each_module(tell: Callable[[nn.Module, tuple[Any, ...], dict[str, Any], Any], None]) -> Callable[[], None]:
+    """Call ``tell(module, args, kwargs, out)`` after each module; what is returned ends it."""
+    handle = register_module_forward_hook(lambda *call: tell(*call), with_kwargs=True)
+
+    def end() -> None:
+        handle.remove()
+        # torch's handle leaves this entry behind, and torch.compile would warn of hooks from then on.
+        modules._global_forward_hooks_with_kwargs.pop(handle.id, None)
+
+    return end
 
 
 def _has_closure(args: Any, kwargs: Any) -> bool:
