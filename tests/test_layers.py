@@ -11,7 +11,7 @@ import lossary
 
 ROOT = Path(lossary.__file__).parent
 LAYERS = [
-    ["version"], ["core"], ["losses"], ["catalogue"], ["balance", "multitask"],
+    ["version"], ["core"], ["kernels"], ["losses"], ["catalogue"], ["balance", "multitask"],
     ["checks", "comparison", "recommendation", "diagnosis"], ["adapt"], ["report"], ["testing"], ["cli"], ["__main__"],
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

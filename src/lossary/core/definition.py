@@ -7,7 +7,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,18 @@ _ELSEWHERE = {
 """What users of other libraries write, and the options that may do here what it does there."""
 
 
+class Fused(Protocol):
+    """A faster way to the same loss and gradient, for ordinary tensors; see :mod:`lossary.kernels`."""
+
+    def bind(self, name: str, defaults: Mapping[str, Any]) -> None:
+        """Learn whose way this is: the name of the loss, and its hyperparameters with their defaults."""
+
+    def __call__(
+        self, tensors: Sequence[Tensor], options: Mapping[str, Any], composed: Callable[[Sequence[Tensor]], Tensor]
+    ) -> Tensor | None:
+        """The loss; ``None`` where what it is composed of is to be computed."""
+
+
 @dataclass(eq=False)
 class Definition:
     """One loss: its function, its card, its hyperparameters, and its module once the class exists."""
@@ -44,6 +56,7 @@ class Definition:
     constraints: Mapping[str, Constraint]
     options: frozenset[str]
     """All keywords of the function."""
+    kernel: Fused | None = None
     module: type[nn.Module] | None = None
 
     def __post_init__(self) -> None:
@@ -155,8 +168,12 @@ def result_dtype(tensors: Sequence[Tensor]) -> torch.dtype:
 _DEFINITIONS: dict[Callable[..., Tensor], Definition] = {}
 
 
-def loss(card: Card) -> Callable[[F], F]:
+def loss(card: Card, kernel: Fused | None = None) -> Callable[[F], F]:
     """Decorate the function that is the loss. Its tensors come first, its hyperparameters are keyword-only.
+
+    Args:
+        card: The contract of the loss.
+        kernel: A faster way to the same, taken where it applies.
 
     Raises:
         LossDefinitionError: if the function and the card disagree about the number of inputs, or the card's
@@ -185,6 +202,13 @@ def loss(card: Card) -> Callable[[F], F]:
             if len(tensors) != len(inputs):
                 raise LossInputError(f"{definition.name}: expected {', '.join(inputs)}; got {len(tensors)} tensors.")
             definition.check(definition.name, options)
+            if kernel is not None:
+                fused = kernel(tensors, options, lambda tensors: composed(tensors, dict(options)))
+                if fused is not None:
+                    return fused
+            return composed(tensors, options)
+
+        def composed(tensors: Sequence[Tensor], options: dict[str, Any]) -> Tensor:
             device = tensors[0].device.type
             if device != "meta" and torch.is_autocast_enabled(device):
                 # As torch's own losses under autocast: computed and returned in float32, or wider if the inputs are.
@@ -196,7 +220,9 @@ def loss(card: Card) -> Callable[[F], F]:
 
         options = frozenset({*hyperparameters, *REDUCE_OPTIONS})
         constraints = {**constraints_of(function), "reduction": OneOf(REDUCTIONS)}
-        definition = Definition(checked, card, inputs, hyperparameters, constraints, options)
+        definition = Definition(checked, card, inputs, hyperparameters, constraints, options, kernel)
+        if kernel is not None:
+            kernel.bind(function.__name__, hyperparameters)
         _DEFINITIONS[checked] = definition
         return cast(F, checked)
 
