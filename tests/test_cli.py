@@ -1,6 +1,8 @@
 """The command line: what it prints, what it writes, how it fails, and that a killed run goes on."""
 
+import contextlib
 import csv
+import io
 import json
 import os
 import signal
@@ -8,28 +10,52 @@ import sqlite3
 import subprocess
 import sys
 import time
+import unittest.mock
 
 import pytest
 
 from lossary import catalogue
+from lossary.cli import main
 
 QUICK = ["--repeats", "1", "--folds", "3", "--budget", "2", "--epochs", "4"]
 
 
-def lossary(*arguments, cwd, check=None):
-    done = subprocess.run(
-        [sys.executable, "-m", "lossary", *map(str, arguments)], capture_output=True, text=True, cwd=cwd, timeout=300
-    )
+def lossary(*arguments, cwd, check=None, own_process=False):
+    """Run the command; in this process unless said otherwise, for starting Python and torch takes seconds."""
+    command = ["lossary", *map(str, arguments)]
+    if own_process:
+        done = subprocess.run(
+            [sys.executable, "-m", *command], capture_output=True, text=True, cwd=cwd, timeout=300, check=False
+        )
+    else:
+        done = _here(command, cwd)
     if check is not None:
         assert done.returncode == check, done.stderr
     return done
+
+
+def _here(command, cwd):
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with (
+        contextlib.chdir(cwd),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        unittest.mock.patch.object(sys, "argv", command),
+        unittest.mock.patch.object(sys, "path", ["", *sys.path]),
+    ):
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code or 0
+    return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """One real comparison, looked at by several tests."""
     folder = tmp_path_factory.mktemp("run")
-    done = lossary("compare", "iris", *QUICK, "--losses", "cross_entropy,nll,softmax_focal", cwd=folder, check=0)
+    losses = ["--losses", "cross_entropy,nll,softmax_focal"]
+    done = lossary("compare", "iris", *QUICK, *losses, cwd=folder, check=0, own_process=True)
     return folder, done
 
 
