@@ -38,12 +38,12 @@ bench: $(DEMO)  ## speed, as ratios in one run
 $(DEMO): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[compare]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[compare,fast]'
 	$(BIN)/python -m compileall -q src  # as pip does for what it copies: the first start is then as fast as any
 	touch $@
 
 $(READY): $(DEMO)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[compare,test]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[compare,fast,test]'
 	touch $@
 
 clean:  ## remove what was installed and written here

@@ -1,12 +1,17 @@
-"""Run benchmarks, print their figures and write them as JSON: ``python -m benchmarks [NAME ...] [--json FILE]``."""
+"""Run benchmarks, print their figures and write them as JSON: ``python -m benchmarks [NAME ...] [--json FILE]``.
+
+The options under "speed" are of that benchmark alone.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
-from . import diagnosis, engine, importing, multitask
+from . import diagnosis, engine, importing, multitask, speed
+from .speed.settings import add_options, read_options
 
 BENCHMARKS = {
     "engine": engine.measure,
@@ -20,10 +25,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", help="which to run; all where none is named")
     parser.add_argument("--json", type=Path, help="file for the figures")
+    add_options(parser)
     options = parser.parse_args()
-    results = {}
-    for name in options.names or BENCHMARKS:
-        results[name] = BENCHMARKS[name]()
+    benchmarks = {**BENCHMARKS, "speed": lambda: speed.measure(read_options(options))}
+    results: dict[str, Any] = {}
+    for name in options.names or benchmarks:
+        results[name] = benchmarks[name]()
         print(f"{name}: {results[name]['summary']}", flush=True)
     if options.json:
         options.json.write_text(json.dumps(results, indent=2))

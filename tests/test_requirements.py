@@ -36,7 +36,7 @@ def asked(*requirements: str) -> set[str]:
 @pytest.mark.parametrize(
     ("folders", "requirements"),
     [
-        (["src"], [*PROJECT["dependencies"], *EXTRAS["compare"], *EXTRAS["multitask"], "pytest"]),
+        (["src"], [*PROJECT["dependencies"], *EXTRAS["compare"], *EXTRAS["multitask"], *EXTRAS["fast"], "pytest"]),
         (["tests", "src", "benchmarks"], [*PROJECT["dependencies"], *EXTRAS["compare"], *EXTRAS["test"]]),
     ],
     ids=["run", "test"],

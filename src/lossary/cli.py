@@ -311,6 +311,18 @@ def show(
         show_loss(definition, Console())
 
 
+@app.command()
+def info(json_output: Json = False) -> None:
+    """What is installed here, and whether losses run through compiled kernels, and if not, why not."""
+    from lossary.kernels import status
+    from lossary.report import show_status
+
+    if json_output:
+        print(status().to_json())
+    else:
+        show_status(status(), Console())
+
+
 def main() -> None:
     """Entry point: bad input is one sentence on standard error and exit code 2."""
     try:

@@ -1,6 +1,7 @@
 """The same mathematics, fused: a loss and its gradient in one pass over memory."""
 
 from .arithmetic import (
+    Element,
     absolute,
     atan,
     exp,
@@ -11,6 +12,7 @@ from .arithmetic import (
     logistic,
     maximum,
     minimum,
+    sign,
     sqrt,
     tanh,
     where,
@@ -18,8 +20,9 @@ from .arithmetic import (
 from .buffers import release
 from .elementwise import Elementwise
 from .settings import enabled
+from .status import Status, status
 
 __all__ = [
-    "Elementwise", "absolute", "atan", "enabled", "exp", "expm1", "log", "log1p", "log1p_unit", "logistic",
-    "maximum", "minimum", "release", "sqrt", "tanh", "where",
+    "Element", "Elementwise", "Status", "absolute", "atan", "enabled", "exp", "expm1", "log", "log1p", "log1p_unit",
+    "logistic", "maximum", "minimum", "release", "sign", "sqrt", "status", "tanh", "where",
 ]  # fmt: skip

@@ -7,15 +7,18 @@ autograd in float64; ``single.py`` gives the same names to numba, element by ele
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 import torch
 from torch import Tensor
 
 __all__ = [
-    "absolute", "atan", "exp", "expm1", "log", "log1p", "log1p_unit", "logistic", "maximum", "minimum", "sqrt", "tanh",
-    "where",
+    "Element", "absolute", "atan", "exp", "expm1", "log", "log1p", "log1p_unit", "logistic", "maximum", "minimum",
+    "sign", "sqrt", "tanh", "where",
 ]  # fmt: skip
 
-Number = Tensor | float
+Element: TypeAlias = Any
+"""What an expression is of: a tensor here, one number when compiled."""
 
 
 def exp(x: Tensor) -> Tensor:
@@ -63,22 +66,28 @@ def absolute(x: Tensor) -> Tensor:
     return x.abs()
 
 
-def minimum(x: Tensor, y: Number) -> Tensor:
+def minimum(x: Tensor, y: Element) -> Tensor:
     """The smaller of both. NaN if ``x`` is: write what may be NaN first."""
     return x.minimum(torch.as_tensor(y, dtype=x.dtype, device=x.device))
 
 
-def maximum(x: Tensor, y: Number) -> Tensor:
+def maximum(x: Tensor, y: Element) -> Tensor:
     """The larger of both. NaN if ``x`` is: write what may be NaN first."""
     return x.maximum(torch.as_tensor(y, dtype=x.dtype, device=x.device))
 
 
-def where(condition: Tensor, x: Number, y: Number) -> Tensor:
+def where(condition: Tensor, x: Element, y: Element) -> Tensor:
     """``x`` where the condition holds and ``y`` elsewhere; both are computed."""
+    x, y = (v if isinstance(v, Tensor) else torch.as_tensor(v, dtype=torch.float64) for v in (x, y))
     return torch.where(torch.as_tensor(condition), x, y)
 
 
-def logistic(x):  # type: ignore[no-untyped-def]  # of tensors here, of numbers when compiled
+def sign(x: Element) -> Element:
+    """1, -1, or 0 at 0."""
+    return where(x > 0.0, 1.0, where(x < 0.0, -1.0, 0.0))
+
+
+def logistic(x: Element) -> tuple[Element, Element, Element]:
     """log(1 + exp(-|x|)), sigmoid(x) and sigmoid(-x), from one exponential: all three exact however large x is."""
     fading = exp(-absolute(x))
     large = 1.0 / (1.0 + fading)

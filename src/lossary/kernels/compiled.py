@@ -33,6 +33,7 @@ def compiled_expression(expression: Callable[..., Any]) -> Any:
     code = expression.__code__
     code = code.replace(co_consts=tuple(_single(c) for c in code.co_consts))
     names = {n: _translated(expression.__globals__[n]) for n in code.co_names if n in expression.__globals__}
+    names["__name__"] = expression.__module__  # what is kept on disk names it
     return exactly(types.FunctionType(code, names, expression.__name__))
 
 

@@ -16,16 +16,20 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
+from lossary.core.definition import result_dtype
+
 from .settings import missing, smallest
 
-__all__ = ["Kernel", "Work", "ordinary"]
+__all__ = ["FAILED", "KERNELS", "CompilationError", "Gradients", "Kernel", "Work", "ordinary"]
 
 Composed = Callable[[Sequence[Tensor]], Tensor]
 Gradients = tuple[Tensor | None, ...]
 
 _HALF = (torch.float16, torch.bfloat16)
-_failed: dict[int, str] = {}
-"""Kernels that could not be compiled, with the reason."""
+KERNELS: dict[str, Kernel] = {}
+"""By the name of the loss that each is for."""
+FAILED: dict[str, str] = {}
+"""Losses whose kernel could not be compiled, with the reason."""
 
 
 class Work(ABC):
@@ -52,6 +56,7 @@ class Kernel(ABC):
     def bind(self, name: str, defaults: Mapping[str, Any]) -> None:
         """Learn whose kernel this is: the name of the loss, and its hyperparameters with their defaults."""
         self.name, self.defaults = name, defaults
+        KERNELS[name] = self
 
     @abstractmethod
     def plan(self, tensors: Sequence[Tensor], options: Mapping[str, Any]) -> Work | None:
@@ -65,7 +70,7 @@ class Kernel(ABC):
         least = smallest()
         if least is None or tensors[0].numel() < max(least, 1) or not ordinary(tensors):
             return None
-        if missing() is not None or id(self) in _failed:
+        if missing() is not None or self.name in FAILED:
             return None
         wide = [t.float() if t.dtype in _HALF else t for t in tensors]
         work = self.plan(wide, options)
@@ -77,11 +82,11 @@ class Kernel(ABC):
             else:
                 result, _ = work.compute([t.detach() for t in wide], [False] * len(wide))
         except CompilationError as error:
-            _failed[id(self)] = str(error)
+            FAILED[self.name] = str(error)
             warnings.warn(f"A kernel is not used, its loss is computed by torch: {error}", RuntimeWarning, stacklevel=4)
             return None
-        half = tensors[0].dtype if tensors[0].dtype in _HALF else torch.float32
-        return result if torch.is_autocast_enabled(tensors[0].device.type) else result.to(half)
+        wanted = result_dtype(tensors)
+        return result.to(wanted) if wanted in _HALF and not torch.is_autocast_enabled("cpu") else result
 
 
 class CompilationError(RuntimeError):
@@ -114,7 +119,7 @@ class _Fused(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
         tensors, needed = ctx.saved_tensors, ctx.needs_input_grad[2:]
-        if torch.is_grad_enabled() or torch._C._are_functorch_transforms_active():
+        if torch.is_grad_enabled() or not _one_number_each(upstream):
             # The gradient itself is to be differentiated, or many are wanted at once.
             return (None, None, *_by_composition(ctx.composed, tensors, needed, upstream))
         gradients, ctx.gradients = ctx.gradients, None  # handed over once: who gets it may write on it
@@ -123,6 +128,12 @@ class _Fused(torch.autograd.Function):
         if upstream.numel() == 1 and upstream.item() == 1.0:
             return (None, None, *gradients)
         return (None, None, *(None if g is None else g.mul_(ctx.work.spread(upstream, g)) for g in gradients))
+
+
+def _one_number_each(upstream: Tensor) -> bool:
+    """Whether this is an ordinary tensor, and not many of them that are mapped over."""
+    mapped = torch._C._functorch.is_legacy_batchedtensor(upstream)
+    return not mapped and not torch._C._are_functorch_transforms_active()
 
 
 def _by_composition(

@@ -34,7 +34,7 @@ class Elementwise(Kernel):
     Args:
         expression: A function of one number of each input tensor and then of the hyperparameters, that returns the
             value and its derivative in each input of ``wrt``, in the names of :mod:`lossary.kernels.arithmetic`.
-        inputs: Number of input tensors.
+        inputs: Element of input tensors.
         wrt: Which inputs have a gradient. Where another one requires it, the composition is taken.
         parameters: From the loss's hyperparameters, by name, to the numbers that the expression takes after the inputs;
             ``None`` where it does not know them. By default they are those that the expression names.

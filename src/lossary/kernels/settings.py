@@ -31,6 +31,7 @@ class enabled:
         on: Whether kernels may be used.
         smallest: Number of elements from which on they are; by default 32768, below which nothing is gained.
 
+    >>> import torch, lossary
     >>> with enabled(False):
     ...     loss = lossary.mse_loss(torch.zeros(100_000), torch.ones(100_000))  # as torch computes it
     """

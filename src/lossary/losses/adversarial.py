@@ -28,6 +28,7 @@ from lossary.core import (
     masked_sum,
     reduce,
 )
+from lossary.kernels import Element, Elementwise, logistic, maximum, where
 
 __all__ = [
     "GradientPenaltyLoss", "HingeDiscriminatorLoss", "HingeGeneratorLoss", "LeastSquaresDiscriminatorLoss",
@@ -38,6 +39,12 @@ __all__ = [
     "minimax_discriminator_loss", "minimax_generator_loss", "nonsaturating_generator_loss", "r1_penalty_loss",
     "wasserstein_critic_loss", "wasserstein_generator_loss",
 ]  # fmt: skip
+
+
+def _minimax(real: Element, fake: Element) -> tuple[Element, ...]:
+    of_real, _, missed = logistic(real)
+    of_fake, taken, _ = logistic(fake)
+    return maximum(-real, 0.0) + of_real + maximum(fake, 0.0) + of_fake, -missed, taken
 
 
 @loss(
@@ -56,7 +63,8 @@ __all__ = [
             "torchgan": "minimax_discriminator_loss: the same",
             "basicsr": 'GANLoss("vanilla"): one call for each',
         },
-    )
+    ),
+    kernel=Elementwise(_minimax, wrt=(0, 1)),
 )
 def minimax_discriminator_loss(real_logits: Tensor, fake_logits: Tensor, **how: Unpack[Reduce]) -> Tensor:
     """What the discriminator of the original GAN minimises: cross-entropy of "real" and "generated".
@@ -78,6 +86,11 @@ class MinimaxDiscriminatorLoss(PairLoss, of=minimax_discriminator_loss):
     """Module form of :func:`minimax_discriminator_loss`."""
 
 
+def _saturating(fake: Element) -> tuple[Element, ...]:
+    rest, taken, _ = logistic(fake)
+    return -maximum(fake, 0.0) - rest, -taken
+
+
 @loss(
     Card(
         task=("adversarial training", "generative modelling"),
@@ -89,7 +102,8 @@ class MinimaxDiscriminatorLoss(PairLoss, of=minimax_discriminator_loss):
         bad_at={"vanishing gradient", "unstable training"},
         known_as=("saturating GAN", "saturating GAN generator", "saturating generator", "minimax GAN generator"),
         elsewhere={"torchgan": "minimax_generator_loss(nonsaturating=False): the same"},
-    )
+    ),
+    kernel=Elementwise(_saturating, inputs=1),
 )
 def minimax_generator_loss(fake_logits: Tensor, **how: Unpack[Reduce]) -> Tensor:
     """What the generator minimises in the original game: the logarithm of the chance that it is found out. Saturates.
@@ -110,6 +124,11 @@ class MinimaxGeneratorLoss(SingleLoss, of=minimax_generator_loss):
     """Module form of :func:`minimax_generator_loss`."""
 
 
+def _nonsaturating(fake: Element) -> tuple[Element, ...]:
+    rest, _, seen_through = logistic(fake)
+    return maximum(-fake, 0.0) + rest, -seen_through
+
+
 @loss(
     Card(
         task=("adversarial training", "generative modelling"),
@@ -126,7 +145,8 @@ class MinimaxGeneratorLoss(SingleLoss, of=minimax_generator_loss):
             "MONAI": 'PatchAdversarialLoss(criterion="bce") with target_is_real=True, for_discriminator=False',
             "torchgan": "minimax_generator_loss(nonsaturating=True), its default: the same",
         },
-    )
+    ),
+    kernel=Elementwise(_nonsaturating, inputs=1),
 )  # fmt: skip
 def nonsaturating_generator_loss(fake_logits: Tensor, **how: Unpack[Reduce]) -> Tensor:
     """What generators minimise in practice: cross-entropy of calling the generated samples real.
@@ -147,6 +167,11 @@ class NonsaturatingGeneratorLoss(SingleLoss, of=nonsaturating_generator_loss):
     """Module form of :func:`nonsaturating_generator_loss`."""
 
 
+def _least_squares(real: Element, fake: Element, real_label: Element, fake_label: Element) -> tuple[Element, ...]:
+    of_real, of_fake = real - real_label, fake - fake_label
+    return 0.5 * (of_real * of_real + of_fake * of_fake), of_real, of_fake
+
+
 @loss(
     Card(
         task=("adversarial training", "generative modelling"),
@@ -165,7 +190,8 @@ class NonsaturatingGeneratorLoss(SingleLoss, of=nonsaturating_generator_loss):
             "torchgan": "least_squares_discriminator_loss: the same",
             "basicsr": 'GANLoss("lsgan"): one call for each, without the half',
         },
-    )
+    ),
+    kernel=Elementwise(_least_squares, wrt=(0, 1)),
 )  # fmt: skip
 def least_squares_discriminator_loss(
     real_scores: Tensor,
@@ -236,6 +262,12 @@ class LeastSquaresGeneratorLoss(SingleLoss, of=least_squares_generator_loss):
     real_label: Number = 1.0
 
 
+def _hinge(real: Element, fake: Element) -> tuple[Element, ...]:
+    of_real, of_fake = 1.0 - real, 1.0 + fake
+    value = maximum(of_real, 0.0) + maximum(of_fake, 0.0)
+    return value, where(of_real > 0.0, -1.0, 0.0), where(of_fake > 0.0, 1.0, 0.0)
+
+
 @loss(
     Card(
         task=("adversarial training", "generative modelling"),
@@ -252,7 +284,8 @@ class LeastSquaresGeneratorLoss(SingleLoss, of=least_squares_generator_loss):
                      " beyond the margin",
             "basicsr": 'GANLoss("hinge"): one call for each',
         },
-    )
+    ),
+    kernel=Elementwise(_hinge, wrt=(0, 1)),
 )  # fmt: skip
 def hinge_discriminator_loss(real_scores: Tensor, fake_scores: Tensor, **how: Unpack[Reduce]) -> Tensor:
     """What the discriminator of a hinge GAN minimises: the margins by which samples miss 1 and -1.

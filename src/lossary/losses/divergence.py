@@ -23,6 +23,8 @@ from lossary.core import (
     reduce,
 )
 
+from .clouds import KernelMean, distances, squares
+
 __all__ = [
     "JensenShannonLoss", "KLDivLoss", "MMDLoss", "SinkhornDivergenceLoss",
     "jensen_shannon_loss", "kl_div_loss", "mmd_loss", "sinkhorn_divergence_loss",
@@ -190,12 +192,12 @@ def sinkhorn_divergence_loss(
     """
     log_a, log_b = _log_mass(weight, points, "weight"), _log_mass(target_weight, target, "target_weight")
 
-    def transport(x: Tensor, y: Tensor, log_a: Tensor, log_b: Tensor) -> Tensor:
-        cost = _squares(x, y) / 2 if p == 2 else _distances(x, y)
+    def transport(x: Tensor, y: Tensor, log_a: Tensor, log_b: Tensor | None) -> Tensor:
+        cost = squares(x, y) / 2 if p == 2 else distances(x, y)
         return _entropic_transport(cost, log_a, log_b, blur**p, iterations)
 
     across = transport(points, target, log_a, log_b)
-    within = transport(points, points, log_a, log_a) + transport(target, target, log_b, log_b)
+    within = transport(points, points, log_a, None) + transport(target, target, log_b, None)
     return reduce(across - within / 2, **how)
 
 
@@ -259,17 +261,10 @@ def mmd_loss(
     tensor(1.2642)
     """
 
-    def mean(x: Tensor, y: Tensor) -> Tensor:
-        return _kernel(x, y, kernel, bandwidths).mean((-2, -1))
-
-    def mean_within(x: Tensor) -> Tensor:
-        if not unbiased:
-            return mean(x, x)
-        others = ~torch.eye(x.shape[-2], dtype=torch.bool, device=x.device)
-        similar = torch.where(others, _kernel(x, x, kernel, bandwidths), 0.0)
-        return similar.sum((-2, -1)) / max(1, x.shape[-2] * (x.shape[-2] - 1))
-
-    return reduce(mean_within(points) + mean_within(target) - 2.0 * mean(points, target), **how)
+    kernel_mean = KernelMean(kernel, bandwidths, unbiased)
+    learned = any(isinstance(bandwidth, Tensor) for bandwidth in bandwidths)
+    between = kernel_mean.plain if learned else kernel_mean
+    return reduce(between(points) + between(target) - 2.0 * between(points, target), **how)
 
 
 class MMDLoss(PairLoss, of=mmd_loss):
@@ -289,26 +284,6 @@ def _log(probs: Tensor) -> Tensor:
     return probs.clamp(min=torch.finfo(probs.dtype).tiny).log()
 
 
-def _squares(x: Tensor, y: Tensor) -> Tensor:
-    """Squared distances, ``(..., m, k)``; exact near 0, where the expansion into products is not."""
-    return (x.unsqueeze(-2) - y.unsqueeze(-3)).square().sum(-1)
-
-
-def _distances(x: Tensor, y: Tensor) -> Tensor:
-    """Distances, ``(..., m, k)``, with a gradient of 0 between equal points."""
-    squares = _squares(x, y)
-    apart = squares > 0
-    return torch.where(apart, torch.where(apart, squares, 1.0).sqrt(), 0.0)
-
-
-def _kernel(x: Tensor, y: Tensor, kernel: str, bandwidths: tuple[float, ...]) -> Tensor:
-    if kernel == "gaussian":
-        exponents = [_squares(x, y) / (2.0 * bandwidth**2) for bandwidth in bandwidths]
-    else:
-        exponents = [_distances(x, y) / bandwidth for bandwidth in bandwidths]
-    return torch.stack([(-exponent).exp() for exponent in exponents]).mean(0)
-
-
 def _log_mass(weight: Tensor | None, points: Tensor, name: str) -> Tensor:
     """Logarithms of the masses of the points of each cloud, which sum to 1."""
     shape = points.shape[:-1]
@@ -320,18 +295,28 @@ def _log_mass(weight: Tensor | None, points: Tensor, name: str) -> Tensor:
     return _log(weight.to(points.dtype) / weight.sum(-1, keepdim=True))
 
 
-def _entropic_transport(cost: Tensor, log_a: Tensor, log_b: Tensor, epsilon: float, iterations: int) -> Tensor:
-    """Entropic transport cost by averaged, symmetric updates of both potentials, as in sec. 3 of arXiv:1810.08278."""
+def _entropic_transport(cost: Tensor, log_a: Tensor, log_b: Tensor | None, epsilon: float, iterations: int) -> Tensor:
+    """Entropic transport cost by averaged, symmetric updates of both potentials, as in sec. 3 of arXiv:1810.08278.
+
+    ``log_b`` is ``None`` from a cloud to itself, where the two potentials are one.
+    """
     start = cost.mean((-2, -1), keepdim=True).clamp(min=epsilon)
+    back = cost.mT.contiguous()  # or the sums over columns would be rounded otherwise than those over rows
 
     def update(potential: Tensor, log_mass: Tensor, cost: Tensor, scale: Tensor) -> Tensor:
-        exponent = log_mass.unsqueeze(-2) + (potential.unsqueeze(-2) - cost) / scale
+        exponent = (log_mass + potential / scale.squeeze(-1)).unsqueeze(-2) - cost / scale
         return -scale.squeeze(-1) * torch.logsumexp(exponent, -1)
 
-    f, g = torch.zeros_like(log_a), torch.zeros_like(log_b)
+    def both(f: Tensor, g: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        if log_b is None:
+            f = update(f, log_a, cost, scale)
+            return f, f
+        return update(g, log_b, cost, scale), update(f, log_a, back, scale)
+
+    f, g = torch.zeros_like(log_a), torch.zeros_like(log_a if log_b is None else log_b)
     for i in range(1, iterations + 1):
         scale = start * (epsilon / start) ** (i / iterations)
-        f, g = (f + update(g, log_b, cost, scale)) / 2, (g + update(f, log_a, cost.mT, scale)) / 2
-    end = torch.full_like(start, epsilon)
-    f, g = update(g, log_b, cost, end), update(f, log_a, cost.mT, end)
-    return (log_a.exp() * f).sum(-1) + (log_b.exp() * g).sum(-1)
+        next_f, next_g = both(f, g, scale)
+        f, g = (f + next_f) / 2, (g + next_g) / 2
+    f, g = both(f, g, torch.full_like(start, epsilon))
+    return (log_a.exp() * f).sum(-1) + ((log_a if log_b is None else log_b).exp() * g).sum(-1)

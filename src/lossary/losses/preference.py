@@ -24,6 +24,7 @@ from lossary.core import (
     loss,
     reduce,
 )
+from lossary.kernels import Element, Elementwise, logistic, maximum
 
 __all__ = [
     "DPOLoss", "IPOLoss", "KTOLoss", "ORPOLoss", "PreferenceHingeLoss", "SimPOLoss",
@@ -271,6 +272,12 @@ class KTOLoss(ManyLoss, of=kto_loss):
     undesirable_weight: NonNegative = 1.0
 
 
+def _simpo(chosen: Element, rejected: Element, beta: Element, margin: Element) -> tuple[Element, ...]:
+    lack = margin - beta * (chosen - rejected)
+    rest, pull, _ = logistic(lack)
+    return maximum(lack, 0.0) + rest, -beta * pull, beta * pull
+
+
 @loss(
     Card(
         task="preference learning",
@@ -289,7 +296,8 @@ class KTOLoss(ManyLoss, of=kto_loss):
             "TRL": 'CPOTrainer, loss_type="simpo", cpo_alpha=0; margin is simpo_gamma (0.5), beta is 0.1',
             "Liger": "LigerFusedLinearSimPOLoss; margin is gamma (0.5), beta is 0.1",
         },
-    )
+    ),
+    kernel=Elementwise(_simpo, wrt=(0, 1)),
 )  # fmt: skip
 def simpo_loss(
     chosen_log_probs: Tensor,

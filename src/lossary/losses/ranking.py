@@ -5,12 +5,14 @@ The order of the items in a list does not matter, except where a docstring says 
 """
 
 import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from typing_extensions import Unpack
+from typing_extensions import Unpack, override
 
 from lossary.core import (
     Card,
@@ -27,6 +29,7 @@ from lossary.core import (
     loss,
     reduce,
 )
+from lossary.core.blocks import Blockwise, slices
 
 __all__ = [
     "ApproxNDCGLoss", "BPRLoss", "LambdaLoss", "LambdaRankLoss", "ListMLELoss", "ListNetLoss", "MarginRankingLoss",
@@ -167,7 +170,7 @@ def ranknet_loss(
     >>> ranknet_loss(torch.tensor([[1.0, 1.0, 3.0]]), torch.tensor([[1.0, 0.0, 0.0]]), reduction="none")
     tensor([2.8201])
     """
-    values = _over_pairs(_pairs(target, mask), scores, temperature)
+    values = _PairLogistic(target, mask)(scores / temperature)
     return reduce(values, mask=_lists(mask), **how)
 
 
@@ -343,8 +346,12 @@ def lambdarank_loss(
     discounts = 1.0 / torch.log2(1.0 + ranks)
     if k is not None:
         discounts = torch.where(ranks <= k, discounts, 0.0)
-    weights = _gain_differences(target, gain, k, mask) * _differences(discounts).abs()
-    values = _over_pairs(_pairs(target, mask), scores, temperature, weights)
+    gains = _relative_gains(target, gain, k, mask)
+
+    def weights(rows: slice) -> Tensor:
+        return (_differences(gains, rows) * _differences(discounts, rows)).abs()
+
+    values = _PairLogistic(target, mask, weights)(scores / temperature)
     return reduce(values, mask=_lists(mask), **how)
 
 
@@ -411,11 +418,19 @@ def lambda_loss(
     tensor(2.8140)
     """
     ranks = _ranks(scores, mask)
-    swapped = _differences(1.0 / torch.log2(1.0 + ranks)).abs()
-    apart = _differences(ranks).abs().clamp(min=1.0)  # an item is no pair with itself; 1 keeps its logarithm off 0
-    nearer = 1.0 / torch.log2(1.0 + apart) - 1.0 / torch.log2(2.0 + apart)
-    weights = _gain_differences(target, gain, None, mask) * (rho * swapped + mu * nearer)
-    values = _over_pairs(_pairs(target, mask), scores, temperature, weights)
+    discounts, gains = 1.0 / torch.log2(1.0 + ranks), _relative_gains(target, gain, None, mask)
+    # By the distance of two places; an item is no pair with itself, and 1 keeps its logarithm off 0.
+    distances = torch.arange(scores.shape[-1], device=scores.device).clamp(min=1).to(scores.dtype)
+    nearer = 1.0 / torch.log2(1.0 + distances) - 1.0 / torch.log2(2.0 + distances)
+
+    def weights(rows: slice) -> Tensor:
+        apart = _differences(ranks, rows).abs().long()
+        weight = rho * _differences(discounts, rows).abs() + mu * nearer[apart]
+        return _differences(gains, rows).abs() * weight
+
+    logistic = _PairLogistic(target, mask, weights)
+    learned = isinstance(rho, Tensor) or isinstance(mu, Tensor)  # which the weights then hand a gradient to
+    values = (logistic.plain if learned else logistic)(scores / temperature)
     return reduce(values, mask=_lists(mask), **how)
 
 
@@ -521,20 +536,50 @@ def _without(scores: Tensor, mask: Tensor | None) -> Tensor:
     return scores if mask is None else torch.where(mask, scores, torch.finfo(scores.dtype).min)
 
 
-def _differences(x: Tensor) -> Tensor:
-    """x_i - x_j at (..., i, j)."""
-    return x.unsqueeze(-1) - x.unsqueeze(-2)
+def _differences(x: Tensor, rows: slice = slice(None)) -> Tensor:
+    """x_i - x_j at (..., i, j), for the i of ``rows``."""
+    return x[..., rows].unsqueeze(-1) - x.unsqueeze(-2)
 
 
-def _pairs(target: Tensor, mask: Tensor | None) -> Tensor:
-    """Where i is an item more relevant than the item j, ``(n, l, l)``."""
-    kept = _kept(target, mask)
-    return (target.unsqueeze(-1) > target.unsqueeze(-2)) & kept.unsqueeze(-1) & kept.unsqueeze(-2)
+@dataclass(eq=False)
+class _PairLogistic(Blockwise):
+    """The weighted logistic loss of all pairs of each list, from its scores; the matrix of pairs a block at a time.
 
+    A list has one value, so that its gradient is found along with it, but for a factor.
+    """
 
-def _over_pairs(pairs: Tensor, scores: Tensor, temperature: float, weights: Tensor | float = 1.0) -> Tensor:
-    """The weighted logistic loss of all pairs of each list."""
-    return torch.where(pairs, weights * F.softplus(-_differences(scores) / temperature), 0.0).sum((-2, -1))
+    target: Tensor
+    mask: Tensor | None
+    weights: Callable[[slice], Tensor] | None = None
+    """Of the pairs of some items with all, constant in the scores; 1 if ``None``."""
+
+    @override
+    def plain(self, *tensors: Tensor) -> Tensor:
+        return self._losses(F.softplus(-_differences(tensors[0])), slice(None)).sum((-2, -1))
+
+    @override
+    def forward(self, tensors: Sequence[Tensor], keep: bool) -> tuple[Tensor, Sequence[Tensor]]:
+        (scores,) = tensors
+        values, gradient = scores.new_zeros(scores.shape[:-1]), torch.zeros_like(scores)
+        for rows in slices(scores.shape[-1], scores.numel()):
+            behind = -_differences(scores, rows)
+            values += self._losses(F.softplus(behind), rows).sum((-2, -1))
+            if keep:
+                pull = self._losses(behind.sigmoid_(), rows)
+                gradient += pull.sum(-2)
+                gradient[..., rows] -= pull.sum(-1)
+        return values, (gradient,)
+
+    @override
+    def backward(self, tensors: Sequence[Tensor], kept: Sequence[Tensor], upstream: Tensor) -> Sequence[Tensor]:
+        return (kept[0] * upstream.unsqueeze(-1),)
+
+    def _losses(self, each: Tensor, rows: slice) -> Tensor:
+        """``each`` by its weight, where the item of a row is more relevant than that of a column; else 0."""
+        kept = _kept(self.target, self.mask)
+        pairs = self.target[..., rows].unsqueeze(-1) > self.target.unsqueeze(-2)
+        pairs = pairs & kept[..., rows].unsqueeze(-1) & kept.unsqueeze(-2)
+        return torch.where(pairs, each if self.weights is None else self.weights(rows) * each, 0.0)
 
 
 def _ranks(scores: Tensor, mask: Tensor | None) -> Tensor:
@@ -553,8 +598,8 @@ def _ideal_dcg(gains: Tensor, k: int | None) -> Tensor:
     return (gains.sort(-1, descending=True).values / torch.log2(2.0 + places))[..., :k].sum(-1)
 
 
-def _gain_differences(target: Tensor, gain: Gain, k: int | None, mask: Tensor | None) -> Tensor:
-    """Differences of the gains relative to the best DCG of the list; 0 where nothing is relevant."""
+def _relative_gains(target: Tensor, gain: Gain, k: int | None, mask: Tensor | None) -> Tensor:
+    """The gains relative to the best DCG of the list; 0 where nothing is relevant."""
     gains = _gains(target, gain, mask)
     ideal = _ideal_dcg(gains, k)
-    return _differences(gains / torch.where(ideal == 0, 1.0, ideal).unsqueeze(-1)).abs()
+    return gains / torch.where(ideal == 0, 1.0, ideal).unsqueeze(-1)

@@ -26,6 +26,7 @@ from lossary.core import (
     reduce,
     reduce_classes,
 )
+from lossary.kernels import Element, Elementwise, log, log1p, logistic, maximum
 
 __all__ = [
     "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "MultiLabelSoftMarginLoss", "NLLLoss",
@@ -35,6 +36,11 @@ __all__ = [
 
 Epsilon = Annotated[float, Within(-1.0)]
 """What is added to the first coefficient of the polynomial, which is 1: below -1 the loss would fall with the error."""
+
+
+def _bce(p: Element, y: Element) -> tuple[Element, ...]:
+    value = -y * maximum(log(p), -100.0) - (1.0 - y) * maximum(log1p(-p), -100.0)
+    return value, (p - y) / maximum(p * (1.0 - p), 1e-12)
 
 
 @loss(
@@ -54,7 +60,8 @@ Epsilon = Annotated[float, Within(-1.0)]
             "keras": "BinaryCrossentropy; probabilities are clipped to [1e-7, 1 - 1e-7], so a certain mistake costs"
             " 16.1 with a gradient of 0",
         },
-    )
+    ),
+    kernel=Elementwise(_bce),
 )  # fmt: skip
 def bce_loss(probs: Tensor, target: Tensor, **how: Unpack[Reduce]) -> Tensor:
     """Binary cross-entropy of probabilities. From logits, :func:`bce_with_logits_loss` is more exact.
@@ -74,6 +81,16 @@ def bce_loss(probs: Tensor, target: Tensor, **how: Unpack[Reduce]) -> Tensor:
 
 class BCELoss(PairLoss, of=bce_loss):
     """Module form of :func:`bce_loss`."""
+
+
+def _bce_with_logits(z: Element, y: Element, label_smoothing: Element) -> tuple[Element, ...]:
+    soft = y * (1.0 - label_smoothing) + 0.5 * label_smoothing
+    rest, p, _ = logistic(z)
+    return maximum(z, 0.0) - z * soft + rest, p - soft
+
+
+def _without_pos_weight(pos_weight: Tensor | None, label_smoothing: float) -> tuple[float, ...] | None:
+    return (label_smoothing,) if pos_weight is None else None
 
 
 @loss(
@@ -97,7 +114,8 @@ class BCELoss(PairLoss, of=bce_loss):
             " elements: give that as `denominator`",
             "keras": "BinaryCrossentropy(from_logits=True), with the same `label_smoothing`",
         },
-    )
+    ),
+    kernel=Elementwise(_bce_with_logits, parameters=_without_pos_weight),
 )  # fmt: skip
 def bce_with_logits_loss(
     logits: Tensor,
@@ -354,6 +372,12 @@ class Poly1CrossEntropyLoss(PairLoss, of=poly1_cross_entropy_loss):
     ignore_index: int = -100
 
 
+def _poly1_bce(z: Element, y: Element, epsilon: Element) -> tuple[Element, ...]:
+    rest, p, q = logistic(z)
+    value = maximum(z, 0.0) - z * y + rest + epsilon * (y * q + (1.0 - y) * p)
+    return value, p - y + epsilon * (1.0 - 2.0 * y) * p * q
+
+
 @loss(
     Card(
         task=("binary classification", "multi-label classification"),
@@ -370,7 +394,8 @@ class Poly1CrossEntropyLoss(PairLoss, of=poly1_cross_entropy_loss):
         bad_at={"calibrated probabilities", "label noise"},
         known_as=("Poly-1 BCE", "Poly-1 binary cross-entropy", "poly BCE"),
         elsewhere={"timm": "PolyBinaryCrossEntropy; epsilon 2 by default"},
-    )
+    ),
+    kernel=Elementwise(_poly1_bce),
 )  # fmt: skip
 def poly1_bce_with_logits_loss(
     logits: Tensor, target: Tensor, *, epsilon: Epsilon = 1.0, **how: Unpack[Reduce]

@@ -25,12 +25,18 @@ from lossary.core import (
     reduce,
     reduce_classes,
 )
+from lossary.kernels import Element, Elementwise, logistic, maximum, where
 
 __all__ = [
     "HingeLoss", "MultiLabelMarginLoss", "MultiMarginLoss", "MulticlassHingeLoss", "SoftMarginLoss", "SparsemaxLoss",
     "SquaredHingeLoss", "hinge_loss", "multi_label_margin_loss", "multi_margin_loss", "multiclass_hinge_loss",
     "soft_margin_loss", "sparsemax_loss", "squared_hinge_loss",
 ]  # fmt: skip
+
+
+def _hinge(z: Element, y: Element, margin: Element) -> tuple[Element, ...]:
+    lack = margin - y * z
+    return maximum(lack, 0.0), where(lack > 0.0, -y, 0.0)
 
 
 @loss(
@@ -49,7 +55,8 @@ __all__ = [
             "optax": "hinge_loss; targets -1 and 1 too, and perceptron_loss is margin=0",
             "keras": "Hinge; takes targets 0 and 1 for -1 and 1",
         },
-    )
+    ),
+    kernel=Elementwise(_hinge),
 )  # fmt: skip
 def hinge_loss(logits: Tensor, target: Tensor, *, margin: NonNegative = 1.0, **how: Unpack[Reduce]) -> Tensor:
     """Asks that the score have the sign of the target and a size of at least ``margin``; linear where it does not.
@@ -74,6 +81,11 @@ class HingeLoss(PairLoss, of=hinge_loss):
     margin: NonNegative = 1.0
 
 
+def _squared_hinge(z: Element, y: Element, margin: Element) -> tuple[Element, ...]:
+    lack = maximum(margin - y * z, 0.0)
+    return lack * lack, -2.0 * lack * y
+
+
 @loss(
     Card(
         task="binary classification",
@@ -87,7 +99,8 @@ class HingeLoss(PairLoss, of=hinge_loss):
         bad_at={"calibrated probabilities", "label noise", "outliers"},
         known_as=("squared hinge", "L2-SVM loss"),
         elsewhere={"keras": "SquaredHinge; takes targets 0 and 1 for -1 and 1"},
-    )
+    ),
+    kernel=Elementwise(_squared_hinge),
 )  # fmt: skip
 def squared_hinge_loss(logits: Tensor, target: Tensor, *, margin: NonNegative = 1.0, **how: Unpack[Reduce]) -> Tensor:
     """The square of :func:`hinge_loss`: no kink, and a pull that grows with the error.
@@ -109,6 +122,11 @@ class SquaredHingeLoss(PairLoss, of=squared_hinge_loss):
     margin: NonNegative = 1.0
 
 
+def _soft_margin(z: Element, y: Element) -> tuple[Element, ...]:
+    rest, _, missed = logistic(y * z)
+    return maximum(-y * z, 0.0) + rest, -y * missed
+
+
 @loss(
     Card(
         task="binary classification",
@@ -125,7 +143,8 @@ class SquaredHingeLoss(PairLoss, of=squared_hinge_loss):
             "torch": "SoftMarginLoss; overflows to inf where y z is below -709 (-88 in float32)",
             "optax": "sigmoid_binary_cross_entropy with labels 0 and 1 is the same loss",
         },
-    )
+    ),
+    kernel=Elementwise(_soft_margin),
 )  # fmt: skip
 def soft_margin_loss(logits: Tensor, target: Tensor, **how: Unpack[Reduce]) -> Tensor:
     """Logistic loss of targets -1 and 1, exact however large the scores are, where ``torch.nn`` overflows.

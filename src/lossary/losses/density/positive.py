@@ -26,6 +26,7 @@ from lossary.core import (
     loss,
     reduce,
 )
+from lossary.kernels import Element, Elementwise, exp
 from lossary.losses.regression.box_cox import box_cox
 
 from .log_gamma import log_rising_ratio
@@ -49,6 +50,15 @@ class LogMean(Real):
         return super().draw(shape, sizes, generator, wide).clamp(-30.0, 30.0)
 
 
+def _poisson(x: Element, y: Element) -> tuple[Element, ...]:
+    mean = exp(x)
+    return mean - y * x, mean - y
+
+
+def _if_of_logarithms(log_input: bool, full: bool, eps: float | None) -> tuple[float, ...] | None:
+    return () if log_input and not full else None
+
+
 @loss(
     Card(
         task="count regression",
@@ -66,7 +76,8 @@ class LogMean(Real):
             "keras": "Poisson; log_input=False with eps 1e-7",
             "scikit-learn": "HalfPoissonLoss; the same",
         },
-    )
+    ),
+    kernel=Elementwise(_poisson, parameters=_if_of_logarithms),
 )  # fmt: skip
 def poisson_nll_loss(
     prediction: Tensor,
@@ -187,6 +198,11 @@ class NegativeBinomialNLLLoss(TripletLoss, of=negative_binomial_nll_loss):
     """Module form of :func:`negative_binomial_nll_loss`."""
 
 
+def _gamma(x: Element, y: Element) -> tuple[Element, ...]:
+    ratio = y * exp(-x)
+    return x + ratio, 1.0 - ratio
+
+
 @loss(
     Card(
         task="regression",
@@ -202,7 +218,8 @@ class NegativeBinomialNLLLoss(TripletLoss, of=negative_binomial_nll_loss):
             "scikit-learn": "HalfGammaLoss; the same",
             "LightGBM": "objective gamma; the same, XGBoost's reg:gamma too",
         },
-    )
+    ),
+    kernel=Elementwise(_gamma),
 )  # fmt: skip
 def gamma_nll_loss(log_mean: Tensor, target: Tensor, **how: Unpack[Reduce]) -> Tensor:
     """Negative log-likelihood of an amount that scatters in proportion to its mean, up to what the mean can't change.

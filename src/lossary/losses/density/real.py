@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from typing_extensions import Unpack
 
 from lossary.core import Card, Fraction, NonNegative, Positive, PositiveReal, Real, Reduce, TripletLoss, loss, reduce
+from lossary.kernels import Element, Elementwise, absolute, log, maximum, sign
 
 from .log_gamma import log_rising_ratio
 
@@ -15,6 +16,16 @@ __all__ = [
     "BetaNLLLoss", "GaussianNLLLoss", "LaplaceNLLLoss", "StudentTNLLLoss", "UncertainSmoothL1Loss",
     "beta_nll_loss", "gaussian_nll_loss", "laplace_nll_loss", "student_t_nll_loss", "uncertain_smooth_l1_loss",
 ]  # fmt: skip
+
+
+def _gaussian_nll(x: Element, y: Element, var: Element, eps: Element, constant: Element) -> tuple[Element, ...]:
+    error, held = x - y, maximum(var, eps)
+    square = error * error / held
+    return 0.5 * (log(held) + square) + constant, error / held, 0.5 * (1.0 - square) / held
+
+
+def _with_constant(full: bool, eps: float) -> tuple[float, ...]:
+    return eps, 0.5 * math.log(2.0 * math.pi) if full else 0.0
 
 
 @loss(
@@ -33,7 +44,8 @@ __all__ = [
             "torch": "GaussianNLLLoss; the same, but it broadcasts the target, and the variance where a size is 1",
             "scoringrules": "logs_normal; takes the standard deviation, and has the constant",
         },
-    )
+    ),
+    kernel=Elementwise(_gaussian_nll, inputs=3, wrt=(0, 2), parameters=_with_constant),
 )  # fmt: skip
 def gaussian_nll_loss(
     prediction: Tensor,
@@ -123,6 +135,11 @@ class BetaNLLLoss(TripletLoss, of=beta_nll_loss):
     eps: Positive = 1e-6
 
 
+def _laplace_nll(x: Element, y: Element, scale: Element) -> tuple[Element, ...]:
+    share = absolute(x - y) / scale
+    return log(2.0 * scale) + share, sign(x - y) / scale, (1.0 - share) / scale
+
+
 @loss(
     Card(
         task="probabilistic regression",
@@ -138,7 +155,8 @@ class BetaNLLLoss(TripletLoss, of=beta_nll_loss):
             "mmdet3d": "UncertainL1Loss; takes log b, and lacks log 2",
             "scoringrules": "logs_laplace; the same",
         },
-    )
+    ),
+    kernel=Elementwise(_laplace_nll, inputs=3, wrt=(0, 2)),
 )  # fmt: skip
 def laplace_nll_loss(prediction: Tensor, target: Tensor, scale: Tensor, **how: Unpack[Reduce]) -> Tensor:
     """Negative log-likelihood of a Laplace distribution: :func:`l1_loss` with a scale of its own for each value.

@@ -23,12 +23,30 @@ from lossary.core import (
     reduce,
     reduce_classes,
 )
+from lossary.kernels import Element, Elementwise, exp, logistic, maximum
 
 __all__ = [
     "AsymmetricLoss", "AsymmetricSingleLabelLoss", "Poly1SigmoidFocalLoss", "SigmoidFocalLoss", "SoftmaxFocalLoss",
     "asymmetric_loss", "asymmetric_single_label_loss", "poly1_sigmoid_focal_loss", "sigmoid_focal_loss",
     "softmax_focal_loss",
 ]  # fmt: skip
+
+
+def _focal(
+    z: Element, y: Element, gamma: Element, epsilon: Element, positive: Element, negative: Element
+) -> tuple[Element, ...]:
+    rest, p, q = logistic(z)
+    missed, raised = maximum(-z, 0.0) + rest, maximum(z, 0.0) + rest  # -log p and -log(1 - p)
+    fading, faded = exp(-gamma * raised), exp(-gamma * missed)
+    if_one, if_none = missed + epsilon * q, raised + epsilon * p
+    rising = fading * (gamma * p * if_one + q + epsilon * q * p)
+    falling = faded * (gamma * q * if_none + p + epsilon * q * p)
+    a, b = positive * y, negative * (1.0 - y)
+    return a * fading * if_one + b * faded * if_none, b * falling - a * rising
+
+
+def _sides(gamma: float, alpha: float | None, epsilon: float = 0.0) -> tuple[float, ...]:
+    return (gamma, epsilon, 1.0, 1.0) if alpha is None else (gamma, epsilon, alpha, 1.0 - alpha)
 
 
 @loss(
@@ -56,7 +74,8 @@ __all__ = [
             " default",
             "pytorch_optimizer": "BCEFocalLoss is this of probabilities; FocalLoss multiplies both labels by alpha",
         },
-    )
+    ),
+    kernel=Elementwise(_focal, parameters=_sides),
 )  # fmt: skip
 def sigmoid_focal_loss(
     logits: Tensor,
@@ -105,7 +124,8 @@ class SigmoidFocalLoss(PairLoss, of=sigmoid_focal_loss):
         bad_at={"calibrated probabilities", "label noise"},
         known_as=("Poly-1 focal", "Poly-1 sigmoid focal", "poly focal"),
         elsewhere={"timm": "PolyBinaryCrossEntropy with its gamma, which is 0 by default, as is alpha=None"},
-    )
+    ),
+    kernel=Elementwise(_focal, parameters=_sides),
 )  # fmt: skip
 def poly1_sigmoid_focal_loss(
     logits: Tensor,

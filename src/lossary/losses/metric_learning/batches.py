@@ -1,6 +1,7 @@
 """Losses of a labelled batch: each sample is an anchor, the others are its positives and negatives.
 
-All similarities of a batch of n are one n by n matrix, and nothing larger is built.
+All similarities of a batch of n are one n by n matrix, and nothing larger is built. The batch-hard triplets and the
+N-pairs of classes need it only block by block.
 """
 
 import torch
@@ -25,7 +26,8 @@ from lossary.core import (
     reduce,
 )
 
-from .similarity import DISTANCES, Distance, choice, distance_order, kept_logsumexp, largest, pairs, unit
+from .products import choice
+from .similarity import DISTANCES, Distance, hardest, kept_logsumexp, largest, pairs, unit
 
 __all__ = [
     "BatchHardTripletLoss", "CircleLoss", "MultiSimilarityLoss", "NPairsLoss", "NPairsMultilabelLoss",
@@ -39,7 +41,6 @@ __all__ = [
         inputs=[Embedding("n d"), ClassIndex("n")],
         values="n",
         samples="interacting",
-        memory="quadratic",
         sizes={"n": (8,), "c": (2,)},
         claims={"nonnegative", "permutation_invariant", When("scale_invariant", "distance == 'cosine'")},
         formula=r"\max\Big(0, m + \max_{p \ne a,\, y_p = y_a} d(a, p) - \min_{y_n \ne y_a} d(a, n)\Big)",
@@ -84,13 +85,11 @@ def batch_hard_triplet_loss(
     >>> batch_hard_triplet_loss(x, torch.tensor([0, 0, 1, 1]), reduction="none")
     tensor([0.7000, 0.7000, 0.7000, 3.2000])
     """
-    positives, negatives = pairs(target, mask)
-    order = distance_order(embeddings, distance)
-    positive, negative = largest(order, positives)[1], largest(-order, negatives)[1]
+    positive, negative, both = hardest(embeddings, target, distance, mask)
     apart = DISTANCES[distance]
     excess = apart(embeddings, embeddings[positive]) - apart(embeddings, embeddings[negative])
     values = F.softplus(excess) if margin is None else F.relu(excess + margin)
-    return reduce(values, mask=positives.any(1) & negatives.any(1), **how)
+    return reduce(values, mask=both, **how)
 
 
 class BatchHardTripletLoss(PairLoss, of=batch_hard_triplet_loss):
@@ -254,7 +253,6 @@ class MultiSimilarityLoss(PairLoss, of=multi_similarity_loss):
         inputs=[Embedding("n d"), Embedding("n d")],
         values="n",
         samples="interacting",
-        memory="quadratic",
         claims={"nonnegative", "permutation_invariant", "smooth"},
         formula=r"\log\Big(1 + \sum_{j \ne i} e^{a_i \cdot p_j - a_i \cdot p_i}\Big)",
         source="Sohn, Improved deep metric learning with multi-class N-pair loss objective (NIPS 2016), section 3.2",
@@ -282,7 +280,7 @@ def n_pairs_loss(anchor: Tensor, positive: Tensor, *, mask: Tensor | None = None
     >>> n_pairs_loss(torch.eye(2), torch.eye(2))  # log(1 + exp(0 - 1))
     tensor(0.3133)
     """
-    return reduce(choice(anchor @ positive.T, mask), mask=mask, **how)
+    return reduce(choice(anchor, positive, mask), mask=mask, **how)
 
 
 class NPairsLoss(PairLoss, of=n_pairs_loss):

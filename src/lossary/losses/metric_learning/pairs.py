@@ -26,6 +26,8 @@ from lossary.core import (
     loss,
     reduce,
 )
+from lossary.kernels import Element, maximum, sqrt, where
+from lossary.kernels.vectors import Vectors
 
 from .similarity import DISTANCES, Distance, cosine, length
 
@@ -53,6 +55,17 @@ DistanceFunction = Annotated[
 """A distance by its name, or a function of two tensors ``(*n, d)`` that returns ``(*n)``."""
 
 
+def _inverse(x: Element) -> Element:
+    return where(x == 0.0, 0.0, 1.0 / where(x == 0.0, 1.0, x))
+
+
+def _contrastive(square: Element, target: Element, margin: Element) -> tuple[Element, Element]:
+    distance = sqrt(square)
+    lacking = maximum(margin - distance, 0.0)
+    value = 0.5 * (target * square + (1.0 - target) * lacking * lacking)
+    return value, target - (1.0 - target) * lacking * _inverse(distance)
+
+
 @loss(
     Card(
         task="metric learning",
@@ -75,7 +88,8 @@ DistanceFunction = Annotated[
             " factor 1/2, and averages positives and negatives apart, each over those above 0",
             "TensorFlow Addons": "contrastive_loss; takes distances, no factor 1/2",
         },
-    )
+    ),
+    kernel=Vectors(_contrastive, of="difference", labelled=True),
 )  # fmt: skip
 def contrastive_loss(
     first: Tensor, second: Tensor, target: Tensor, *, margin: Positive = 1.0, **how: Unpack[Reduce]
@@ -106,6 +120,11 @@ class ContrastiveLoss(TripletLoss, of=contrastive_loss):
     margin: Positive = 1.0
 
 
+def _cosine_embedding(alike: Element, target: Element, margin: Element) -> tuple[Element, Element]:
+    above = maximum(alike - margin, 0.0)
+    return where(target > 0.0, 1.0 - alike, above), where(target > 0.0, -1.0, where(above <= 0.0, 0.0, 1.0))
+
+
 @loss(
     Card(
         task="metric learning",
@@ -119,7 +138,8 @@ class ContrastiveLoss(TripletLoss, of=contrastive_loss):
         good_at={"small batches", "memory"},
         bad_at={"hard negatives"},
         known_as=("cosine embedding",),
-    )
+    ),
+    kernel=Vectors(_cosine_embedding, of="direction", labelled=True),
 )  # fmt: skip
 def cosine_embedding_loss(
     first: Tensor,
@@ -191,6 +211,12 @@ class HingeEmbeddingLoss(PairLoss, of=hinge_embedding_loss):
     margin: NonNegative = 1.0
 
 
+def _triplet(near: Element, far: Element, margin: Element) -> tuple[Element, Element, Element]:
+    near, far = sqrt(near), sqrt(far)
+    value = maximum(near - far + margin, 0.0)
+    return value, where(value <= 0.0, 0.0, _inverse(near)), where(value <= 0.0, 0.0, -_inverse(far))
+
+
 @loss(
     Card(
         task="metric learning",
@@ -210,7 +236,8 @@ class HingeEmbeddingLoss(PairLoss, of=hinge_embedding_loss):
             " normalises the embeddings, and averages over the triplets above 0",
             "TensorFlow Similarity": "TripletLoss; mines in the batch, squared Euclidean or cosine distance",
         },
-    )
+    ),
+    kernel=Vectors(_triplet, of="triplet", shift="eps", only={"p": 2.0, "swap": False}),
 )  # fmt: skip
 def triplet_margin_loss(
     anchor: Tensor,

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lossary.core.blocks import block_rows
+
 Distance = Literal["euclidean", "squared_euclidean", "cosine"]
 
 
@@ -41,21 +43,39 @@ DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 """Distance of two embeddings, row by row, by name."""
 
 
-def distance_order(x: Tensor, distance: Distance) -> Tensor:
-    """A matrix that orders the rows of ``x`` by their distance from each row, as the distance does. No gradient."""
+def distance_order(x: Tensor, distance: Distance) -> Callable[[slice], Tensor]:
+    """What orders the rows of ``x``, given as columns, by their distance from each of some rows. No gradient."""
     x = x.detach()
     if distance == "cosine":
-        return -unit(x) @ unit(x).T
-    # Not from the inner products, which lose the distances of near neighbours far from the origin.
-    return torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist")
+        direction = unit(x)
+        return lambda rows: -direction[rows] @ direction.T
+    if x.dtype != torch.float32 or x.device.type != "cpu":
+        # Not from the inner products, which lose the distances of near neighbours far from the origin.
+        return lambda rows: torch.cdist(x[rows], x, compute_mode="donot_use_mm_for_euclid_dist")
+    # In float64 they keep all that float32 can tell apart, and are much faster.
+    wide = x.double()
+    squares = wide.square().sum(1)
+    return lambda rows: torch.addmm(squares, wide[rows], wide.T, alpha=-2.0).add_(squares[rows, None]).to(x.dtype)
 
 
-def pairs(target: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Which samples (columns) are positives and which are negatives of each sample (row), itself being neither."""
-    same = target[:, None] == target
-    here = torch.ones_like(same) if mask is None else mask[:, None] & mask
-    itself = torch.eye(len(target), dtype=torch.bool, device=target.device)
-    return same & here & ~itself, ~same & here
+def hardest(x: Tensor, target: Tensor, distance: Distance, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """For each row the farthest positive, the nearest negative, and whether it has both; found in blocks of rows."""
+    order, found = distance_order(x, distance), []
+    for start in range(0, max(len(x), 1), block_rows(x.shape[1])):
+        rows = slice(start, start + block_rows(x.shape[1]))
+        positives, negatives = pairs(target, mask, rows)
+        near = order(rows)
+        found.append((largest(near, positives)[1], largest(-near, negatives)[1], positives.any(1) & negatives.any(1)))
+    positive, negative, both = (torch.cat(parts) for parts in zip(*found, strict=True))
+    return positive, negative, both
+
+
+def pairs(target: Tensor, mask: Tensor | None, rows: slice = slice(None)) -> tuple[Tensor, Tensor]:
+    """Which samples (columns) are positives and which negatives of each sample of ``rows``, itself being neither."""
+    same = target[rows, None] == target
+    here = torch.ones_like(same) if mask is None else mask[rows, None] & mask
+    place = torch.arange(len(target), device=target.device)
+    return same & here & (place[rows, None] != place), ~same & here
 
 
 def largest(x: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
@@ -72,15 +92,15 @@ def kept_logsumexp(x: Tensor, keep: Tensor, dim: int = -1) -> Tensor:
     return torch.where(some.squeeze(dim), filled.logsumexp(dim), -torch.inf)
 
 
-def choice(logits: Tensor, mask: Tensor | None, barred: Tensor | None = None) -> Tensor:
-    """Cross-entropy of each row's choice of its own column, on the diagonal, among those that ``mask`` keeps.
+def toward_class(x: Tensor, target: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Mean inner product of each row with the others of its class, and how many these are: 0 where there is none.
 
-    ``barred`` is True where a row must not choose a column.
+    From the sum of each class, in place of the matrix of all pairs. Rows that ``mask`` drops have the number 0.
     """
-    other = ~torch.eye(len(logits), dtype=torch.bool, device=logits.device)
-    if mask is not None:
-        other = other & mask
-    if barred is not None:
-        other = other & ~barred
-    # As log(1 + sum of the others over the own), which a sum of all has too few digits for where the loss is small.
-    return F.softplus(kept_logsumexp(logits - logits.diagonal().unsqueeze(1), other))
+    here = torch.ones_like(target) if mask is None else mask.to(target.dtype)
+    ordered = target.sort().values
+    place = torch.searchsorted(ordered, target)  # of the first of its class: one per class, whatever its name
+    sums = torch.zeros_like(x).index_add(0, place, x * here.unsqueeze(1))
+    number = torch.zeros_like(target).index_add(0, place, here).index_select(0, place) * here - here
+    toward = (x * (sums.index_select(0, place) - x)).sum(-1) / number.clamp(min=1)
+    return toward, number

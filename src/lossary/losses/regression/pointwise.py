@@ -8,6 +8,8 @@ from torch.nn import functional as F
 from typing_extensions import Unpack
 
 from lossary.core import Card, Embedding, NonNegative, PairLoss, Positive, Real, Reduce, When, loss, reduce
+from lossary.kernels import Element, Elementwise, absolute, expm1, log1p, log1p_unit, minimum, sign, sqrt, where
+from lossary.kernels.vectors import Vectors
 from lossary.losses.metric_learning.similarity import cosine
 
 __all__ = [
@@ -16,6 +18,11 @@ __all__ = [
     "charbonnier_loss", "cosine_distance_loss", "huber_loss", "l1_loss", "log_cosh_loss", "mse_loss",
     "pseudo_huber_loss", "smooth_l1_loss",
 ]  # fmt: skip
+
+
+def _squared(x: Element, y: Element) -> tuple[Element, ...]:
+    error = x - y
+    return error * error, 2.0 * error
 
 
 @loss(
@@ -33,7 +40,8 @@ __all__ = [
             "scikit-learn": "HalfSquaredError; half of it",
             "optax": "squared_error; the same, and l2_loss is half of it",
         },
-    )
+    ),
+    kernel=Elementwise(_squared),
 )  # fmt: skip
 def mse_loss(prediction: Tensor, target: Tensor, **how: Unpack[Reduce]) -> Tensor:
     """Squared error. Its minimiser is the mean, so one outlier can move it without bound.
@@ -52,6 +60,10 @@ class MSELoss(PairLoss, of=mse_loss):
     """Module form of :func:`mse_loss`."""
 
 
+def _absolute(x: Element, y: Element) -> tuple[Element, ...]:
+    return absolute(x - y), sign(x - y)
+
+
 @loss(
     Card(
         task="regression",
@@ -64,7 +76,8 @@ class MSELoss(PairLoss, of=mse_loss):
         good_at={"outliers", "heavy tails", "speed"},
         bad_at={"smooth optimisation", "small errors"},
         known_as=("MAE", "mean absolute error", "L1", "absolute error"),
-    )
+    ),
+    kernel=Elementwise(_absolute),
 )  # fmt: skip
 def l1_loss(prediction: Tensor, target: Tensor, **how: Unpack[Reduce]) -> Tensor:
     """Absolute error. Its minimiser is the median; every error pulls with the same force, however far it is.
@@ -85,6 +98,12 @@ class L1Loss(PairLoss, of=l1_loss):
     """Module form of :func:`l1_loss`."""
 
 
+def _huber(x: Element, y: Element, delta: Element) -> tuple[Element, ...]:
+    error = x - y
+    small = minimum(absolute(error), delta)
+    return 0.5 * small * small + delta * (absolute(error) - small), small * sign(error)
+
+
 @loss(
     Card(
         task="regression",
@@ -100,7 +119,8 @@ class L1Loss(PairLoss, of=l1_loss):
         good_at={"outliers", "heavy tails", "smooth optimisation"},
         known_as=("Huber",),
         elsewhere={"scikit-learn": "HuberLoss; the same, but gradient boosting sets delta to a quantile of the errors"},
-    )
+    ),
+    kernel=Elementwise(_huber),
 )  # fmt: skip
 def huber_loss(prediction: Tensor, target: Tensor, *, delta: Positive = 1.0, **how: Unpack[Reduce]) -> Tensor:
     """Quadratic up to ``delta``, linear beyond: an outlier pulls with a force of at most ``delta``.
@@ -124,6 +144,13 @@ class HuberLoss(PairLoss, of=huber_loss):
     delta: Positive = 1.0
 
 
+def _smooth_l1(x: Element, y: Element, beta: Element) -> tuple[Element, ...]:
+    error = x - y
+    size = absolute(error)
+    near = size < beta
+    return where(near, 0.5 * error * error / beta, size - 0.5 * beta), where(near, error / beta, sign(error))
+
+
 @loss(
     Card(
         task="regression",
@@ -138,7 +165,8 @@ class HuberLoss(PairLoss, of=huber_loss):
         tune={"beta": (0.1, 0.5, 1.0, 2.0)},
         good_at={"outliers", "heavy tails", "smooth optimisation"},
         known_as=("smooth L1", "Huber / beta", "smooth L1 (Huber/beta)"),
-    )
+    ),
+    kernel=Elementwise(_smooth_l1),
 )  # fmt: skip
 def smooth_l1_loss(prediction: Tensor, target: Tensor, *, beta: NonNegative = 1.0, **how: Unpack[Reduce]) -> Tensor:
     """Absolute error with a rounded tip: :func:`huber_loss` over its ``delta``, so that the slope far away is 1.
@@ -160,6 +188,14 @@ class SmoothL1Loss(PairLoss, of=smooth_l1_loss):
     beta: NonNegative = 1.0
 
 
+def _log_cosh(x: Element, y: Element) -> tuple[Element, ...]:
+    size = absolute(x - y)
+    fading = expm1(-2.0 * size)  # in which cosh^2 = 1 + sinh^2 and tanh are exact, however small the error
+    near = 0.5 * log1p(fading * fading / (4.0 + 4.0 * fading))
+    far = size + log1p_unit(1.0 + fading) - 0.6931471805599453
+    return where(size < 1.0, near, far), sign(x - y) * -fading / (2.0 + fading)
+
+
 @loss(
     Card(
         task="regression",
@@ -172,7 +208,8 @@ class SmoothL1Loss(PairLoss, of=smooth_l1_loss):
         good_at={"outliers", "heavy tails", "smooth optimisation"},
         known_as=("log-cosh",),
         elsewhere={"auraloss": "LogCoshLoss; infinite from an error of 90 in float32"},
-    )
+    ),
+    kernel=Elementwise(_log_cosh),
 )  # fmt: skip
 def log_cosh_loss(prediction: Tensor, target: Tensor, **how: Unpack[Reduce]) -> Tensor:
     r"""Half the squared error near 0, the absolute error less :math:`\log 2` far away, and smooth in every derivative.
@@ -198,6 +235,12 @@ class LogCoshLoss(PairLoss, of=log_cosh_loss):
     """Module form of :func:`log_cosh_loss`."""
 
 
+def _charbonnier(x: Element, y: Element, eps: Element) -> tuple[Element, ...]:
+    error = x - y
+    value = sqrt(error * error + eps * eps)
+    return value, error / value
+
+
 @loss(
     Card(
         task="regression",
@@ -213,7 +256,8 @@ class LogCoshLoss(PairLoss, of=log_cosh_loss):
             "kornia": "CharbonnierLoss; pseudo_huber_loss at delta=1, so eps is 1 and the value at the target is 0",
             "BasicSR": "CharbonnierLoss; its eps is the square of eps here",
         },
-    )
+    ),
+    kernel=Elementwise(_charbonnier),
 )  # fmt: skip
 def charbonnier_loss(prediction: Tensor, target: Tensor, *, eps: Positive = 1e-3, **how: Unpack[Reduce]) -> Tensor:
     """Absolute error made smooth: it deviates by at most ``eps``, which is also its value at a perfect prediction.
@@ -237,6 +281,12 @@ class CharbonnierLoss(PairLoss, of=charbonnier_loss):
     eps: Positive = 1e-3
 
 
+def _pseudo_huber(x: Element, y: Element, delta: Element) -> tuple[Element, ...]:
+    error = x - y
+    root = sqrt(1.0 + error * error / (delta * delta))
+    return error * error / (1.0 + root), error / root
+
+
 @loss(
     Card(
         task="regression",
@@ -254,7 +304,8 @@ class CharbonnierLoss(PairLoss, of=charbonnier_loss):
             "kornia": "CharbonnierLoss; delta is 1",
             "XGBoost": "reg:pseudohubererror; delta is huber_slope",
         },
-    )
+    ),
+    kernel=Elementwise(_pseudo_huber),
 )  # fmt: skip
 def pseudo_huber_loss(prediction: Tensor, target: Tensor, *, delta: Positive = 1.0, **how: Unpack[Reduce]) -> Tensor:
     """Huber loss without its seam: half the squared error near 0, a line of slope ``delta`` far away.
@@ -278,6 +329,10 @@ class PseudoHuberLoss(PairLoss, of=pseudo_huber_loss):
     delta: Positive = 1.0
 
 
+def _one_less(cosine: Element, _: Element) -> tuple[Element, Element]:
+    return 1.0 - cosine, -1.0
+
+
 @loss(
     Card(
         task="vector regression",
@@ -294,7 +349,8 @@ class PseudoHuberLoss(PairLoss, of=pseudo_huber_loss):
             "optax": "cosine_distance; the same",
             "sentence-transformers": "CosineSimilarityLoss is something else: the squared error of a cosine",
         },
-    )
+    ),
+    kernel=Vectors(_one_less, of="direction"),
 )  # fmt: skip
 def cosine_distance_loss(prediction: Tensor, target: Tensor, **how: Unpack[Reduce]) -> Tensor:
     """One less the cosine of the angle between two vectors, from 0 to 2: only their direction counts.

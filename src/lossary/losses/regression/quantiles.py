@@ -7,6 +7,7 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from lossary.core import Card, Fits, OpenFraction, PairLoss, Positive, Real, Reduce, When, loss, reduce
+from lossary.kernels import Element, Elementwise, absolute, minimum, sign, where
 
 __all__ = [
     "ExpectileLoss", "MultiQuantileLoss", "QuantileHuberLoss", "QuantileLoss",
@@ -15,6 +16,11 @@ __all__ = [
 
 QuantileLevels = Annotated[Tensor, Fits("k")]
 """Which quantiles the columns of a prediction are, each in (0, 1), shape ``(k,)``."""
+
+
+def _pinball(x: Element, y: Element, q: Element) -> tuple[Element, ...]:
+    error = y - x
+    return 0.5 * absolute(error) + (q - 0.5) * error, 0.5 - q - 0.5 * sign(error)
 
 
 @loss(
@@ -35,7 +41,8 @@ QuantileLevels = Annotated[Tensor, Fits("k")]
             "LightGBM": "objective quantile; q is alpha",
             "pytorch-forecasting": "QuantileLoss; a list of quantiles, twice the value",
         },
-    )
+    ),
+    kernel=Elementwise(_pinball),
 )  # fmt: skip
 def quantile_loss(prediction: Tensor, target: Tensor, *, q: OpenFraction = 0.5, **how: Unpack[Reduce]) -> Tensor:
     """Absolute error with one weight for too low and another for too high: its minimiser is the ``q``-quantile.
@@ -107,6 +114,13 @@ class MultiQuantileLoss(PairLoss, of=multi_quantile_loss):
     levels: QuantileLevels | None = None
 
 
+def _quantile_huber(x: Element, y: Element, q: Element, delta: Element) -> tuple[Element, ...]:
+    error = y - x
+    weight = where(error < 0.0, 1.0 - q, q)
+    small = minimum(absolute(error), delta)
+    return weight * (0.5 * small * small + delta * (absolute(error) - small)), -weight * small * sign(error)
+
+
 @loss(
     Card(
         task="regression",
@@ -126,7 +140,8 @@ class MultiQuantileLoss(PairLoss, of=multi_quantile_loss):
             "neuralforecast": "HuberQLoss; the same",
             "Dopamine": "IQN's loss; divided by delta, which is kappa",
         },
-    )
+    ),
+    kernel=Elementwise(_quantile_huber),
 )  # fmt: skip
 def quantile_huber_loss(
     prediction: Tensor, target: Tensor, *, q: OpenFraction = 0.5, delta: Positive = 1.0, **how: Unpack[Reduce]
@@ -158,6 +173,12 @@ class QuantileHuberLoss(PairLoss, of=quantile_huber_loss):
     delta: Positive = 1.0
 
 
+def _expectile(x: Element, y: Element, q: Element) -> tuple[Element, ...]:
+    error = y - x
+    weight = where(error < 0.0, 1.0 - q, q)
+    return weight * error * error, -2.0 * weight * error
+
+
 @loss(
     Card(
         task="regression",
@@ -172,7 +193,8 @@ class QuantileHuberLoss(PairLoss, of=quantile_huber_loss):
         bad_at={"outliers", "heavy tails"},
         known_as=("expectile", "asymmetric least squares", "expectile (asymmetric least squares)"),
         elsewhere={"RLax": "expectile_loss; takes the error, and q is expectile"},
-    )
+    ),
+    kernel=Elementwise(_expectile),
 )  # fmt: skip
 def expectile_loss(prediction: Tensor, target: Tensor, *, q: OpenFraction = 0.5, **how: Unpack[Reduce]) -> Tensor:
     """Squared error with one weight for too low and another for too high: its minimiser is the ``q``-expectile.

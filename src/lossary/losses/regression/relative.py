@@ -5,8 +5,14 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from lossary.core import Card, NonNegativeReal, PairLoss, Positive, Real, Reduce, loss, reduce
+from lossary.kernels import Element, Elementwise, absolute, log1p, maximum, sign, where
 
 __all__ = ["MAPELoss", "MSLELoss", "SMAPELoss", "mape_loss", "msle_loss", "smape_loss"]
+
+
+def _mape(x: Element, y: Element, eps: Element) -> tuple[Element, ...]:
+    unit = maximum(absolute(y), eps)
+    return absolute(x - y) / unit, sign(x - y) / unit
 
 
 @loss(
@@ -26,7 +32,8 @@ __all__ = ["MAPELoss", "MSLELoss", "SMAPELoss", "mape_loss", "msle_loss", "smape
             "torchmetrics": "mean_absolute_percentage_error; the same, eps is 1.17e-6",
             "scikit-learn": "mean_absolute_percentage_error; eps is 2.2e-16",
         },
-    )
+    ),
+    kernel=Elementwise(_mape),
 )  # fmt: skip
 def mape_loss(prediction: Tensor, target: Tensor, *, eps: Positive = 1e-6, **how: Unpack[Reduce]) -> Tensor:
     """Absolute error over the absolute target, as a fraction: an error of a tenth of the target costs 0.1.
@@ -52,6 +59,13 @@ class MAPELoss(PairLoss, of=mape_loss):
     eps: Positive = 1e-6
 
 
+def _smape(x: Element, y: Element, eps: Element) -> tuple[Element, ...]:
+    size = absolute(x) + absolute(y)
+    unit = maximum(size, eps)
+    value = 2.0 * absolute(x - y) / unit
+    return value, (2.0 * sign(x - y) - value * where(size >= eps, sign(x), 0.0)) / unit
+
+
 @loss(
     Card(
         task="regression",
@@ -71,7 +85,8 @@ class MAPELoss(PairLoss, of=mape_loss):
             "pytorch-forecasting": "SMAPE; the same, eps 1e-8 is added to the denominator",
             "M4 competition": "sMAPE; in percent, from 0 to 200",
         },
-    )
+    ),
+    kernel=Elementwise(_smape),
 )  # fmt: skip
 def smape_loss(prediction: Tensor, target: Tensor, *, eps: Positive = 1e-6, **how: Unpack[Reduce]) -> Tensor:
     """Absolute error over the mean size of prediction and target, from 0 to 2.
@@ -97,6 +112,11 @@ class SMAPELoss(PairLoss, of=smape_loss):
     eps: Positive = 1e-6
 
 
+def _msle(x: Element, y: Element) -> tuple[Element, ...]:
+    error = log1p(x) - log1p(y)
+    return error * error, 2.0 * error / (1.0 + x)
+
+
 @loss(
     Card(
         task="regression",
@@ -112,7 +132,8 @@ class SMAPELoss(PairLoss, of=smape_loss):
             "keras": "MeanSquaredLogarithmicError; takes negative numbers for 1e-7, where the gradient is then 0",
             "torchmetrics": "mean_squared_log_error; the same",
         },
-    )
+    ),
+    kernel=Elementwise(_msle),
 )  # fmt: skip
 def msle_loss(prediction: Tensor, target: Tensor, **how: Unpack[Reduce]) -> Tensor:
     """Squared difference of logarithms, each of one more than the number, so that 0 is allowed.

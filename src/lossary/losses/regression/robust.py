@@ -9,6 +9,7 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from lossary.core import Card, NonNegative, PairLoss, Positive, Real, Reduce, When, Within, loss, reduce
+from lossary.kernels import Element, Elementwise, absolute, expm1, log1p, minimum, sign, where
 
 from .barron import general_robust, log_partition
 
@@ -21,6 +22,11 @@ __all__ = [
 
 Shape = Annotated[float, Within(high=math.inf, below=True)]
 """A number, or minus infinity."""
+
+
+def _tukey(x: Element, y: Element, delta: Element) -> tuple[Element, ...]:
+    u = minimum((x - y) / delta * ((x - y) / delta), 1.0)
+    return delta * delta / 6.0 * u * (3.0 - 3.0 * u + u * u), (x - y) * (1.0 - u) * (1.0 - u)
 
 
 @loss(
@@ -41,7 +47,8 @@ Shape = Annotated[float, Within(high=math.inf, below=True)]
             "statsmodels": "TukeyBiweight; delta is c",
             "neuralforecast": "TukeyLoss; lacks the 1 less, so that it falls as the error grows up to c",
         },
-    )
+    ),
+    kernel=Elementwise(_tukey),
 )  # fmt: skip
 def tukey_biweight_loss(
     prediction: Tensor, target: Tensor, *, delta: Positive = 4.685, **how: Unpack[Reduce]
@@ -70,6 +77,12 @@ class TukeyBiweightLoss(PairLoss, of=tukey_biweight_loss):
     delta: Positive = 4.685
 
 
+def _cauchy(x: Element, y: Element, scale: Element) -> tuple[Element, ...]:
+    error = (x - y) / scale
+    half = 0.5 * error * error
+    return log1p(half), error / scale / (1.0 + half)
+
+
 @loss(
     Card(
         task="regression",
@@ -88,7 +101,8 @@ class TukeyBiweightLoss(PairLoss, of=tukey_biweight_loss):
             "kornia": "CauchyLoss; scale is 1",
             "statsmodels": "Cauchy(c); c^2 / 2 times the value here at scale c / sqrt(2)",
         },
-    )
+    ),
+    kernel=Elementwise(_cauchy),
 )  # fmt: skip
 def cauchy_loss(prediction: Tensor, target: Tensor, *, scale: Positive = 1.0, **how: Unpack[Reduce]) -> Tensor:
     """Grows as the logarithm of the error: :func:`general_robust_loss` at ``alpha=0``.
@@ -110,6 +124,13 @@ class CauchyLoss(PairLoss, of=cauchy_loss):
     scale: Positive = 1.0
 
 
+def _geman_mcclure(x: Element, y: Element, scale: Element) -> tuple[Element, ...]:
+    error = (x - y) / scale
+    square = error * error
+    share = 4.0 / (square + 4.0)
+    return 2.0 * square / (square + 4.0), error / scale * share * share
+
+
 @loss(
     Card(
         task="regression",
@@ -125,7 +146,8 @@ class CauchyLoss(PairLoss, of=cauchy_loss):
         bad_at={"vanishing gradient", "large errors"},
         known_as=("Geman-McClure", "Geman-McClure robust"),
         elsewhere={"kornia": "GemanMcclureLoss; scale is 1"},
-    )
+    ),
+    kernel=Elementwise(_geman_mcclure),
 )  # fmt: skip
 def geman_mcclure_loss(prediction: Tensor, target: Tensor, *, scale: Positive = 1.0, **how: Unpack[Reduce]) -> Tensor:
     """Levels off at 2, so that far errors hardly pull: :func:`general_robust_loss` at ``alpha=-2``.
@@ -148,6 +170,12 @@ class GemanMcClureLoss(PairLoss, of=geman_mcclure_loss):
     scale: Positive = 1.0
 
 
+def _welsch(x: Element, y: Element, scale: Element) -> tuple[Element, ...]:
+    error = (x - y) / scale
+    fading = expm1(-0.5 * error * error)
+    return -fading, error / scale * (1.0 + fading)
+
+
 @loss(
     Card(
         task="regression",
@@ -163,7 +191,8 @@ class GemanMcClureLoss(PairLoss, of=geman_mcclure_loss):
         bad_at={"vanishing gradient", "large errors"},
         known_as=("Welsch", "Leclerc", "Welsch / Leclerc robust", "correntropy"),
         elsewhere={"kornia": "WelschLoss; scale is 1"},
-    )
+    ),
+    kernel=Elementwise(_welsch),
 )  # fmt: skip
 def welsch_loss(prediction: Tensor, target: Tensor, *, scale: Positive = 1.0, **how: Unpack[Reduce]) -> Tensor:
     """Levels off at 1 as a bell curve does: :func:`general_robust_loss` at ``alpha=-inf``.
@@ -292,6 +321,13 @@ class GeneralRobustNLLLoss(PairLoss, of=general_robust_nll_loss):
     scale: Positive = 1.0
 
 
+def _wing(x: Element, y: Element, width: Element, curvature: Element) -> tuple[Element, ...]:
+    size = absolute(x - y)
+    near = minimum(size, width)
+    slope = where(size <= width, width / (curvature + near), 1.0)
+    return width * log1p(near / curvature) + (size - near), slope * sign(x - y)
+
+
 @loss(
     Card(
         task="regression",
@@ -306,7 +342,8 @@ class GeneralRobustNLLLoss(PairLoss, of=general_robust_nll_loss):
         bad_at={"smooth optimisation"},
         known_as=("wing",),
         elsewhere={"catalyst": "WingLoss; the same, by default width 5 and curvature 0.5"},
-    )
+    ),
+    kernel=Elementwise(_wing),
 )  # fmt: skip
 def wing_loss(
     prediction: Tensor,

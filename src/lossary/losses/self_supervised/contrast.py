@@ -1,6 +1,6 @@
 """Losses that tell the pairs of a batch from all else in it.
 
-All similarities of a batch of n are one n by n matrix, and nothing larger is built.
+All similarities of a batch of n are an n by n matrix. But for SigLIP's it is computed block by block and never stored.
 """
 
 import math
@@ -29,7 +29,8 @@ from lossary.core import (
 from lossary.core.constraints import require
 from lossary.core.module import Call
 
-from ..metric_learning.similarity import choice, kept_logsumexp, pairs, unit
+from ..metric_learning.products import choice, log_sum_other_cosines, log_sum_others
+from ..metric_learning.similarity import toward_class, unit
 
 __all__ = [
     "CLIPLoss", "InfoNCELoss", "NTXentLoss", "SigLIPLoss", "SupConLoss", "clip_loss", "info_nce_loss",
@@ -43,7 +44,6 @@ __all__ = [
         inputs=[Embedding("n d"), Embedding("n d")],
         values="n",
         samples="interacting",
-        memory="quadratic",
         claims={"nonnegative", "symmetric", "permutation_invariant", "scale_invariant"},
         formula=r"\tfrac12 (\ell_{i,j} + \ell_{j,i}),\quad"
                 r" \ell_{i,j} = -\log \frac{e^{\cos(z_i, z_j) / \tau}}{\sum_{k \ne i} e^{\cos(z_i, z_k) / \tau}}",
@@ -51,7 +51,7 @@ __all__ = [
         settings=[{"temperature": 0.5}],
         tune={"temperature": (0.05, 0.1, 0.2, 0.5)},
         good_at={"hard negatives"},
-        bad_at={"small batches", "memory"},
+        bad_at={"small batches"},
         known_as=("NT-Xent", "SimCLR", "NT-Xent / SimCLR", "normalised temperature-scaled cross-entropy"),
         elsewhere={
             "pytorch-metric-learning": "NTXentLoss on labels, temperature 0.07; SelfSupervisedLoss(NTXentLoss()) on two"
@@ -83,11 +83,12 @@ def nt_xent_loss(
     >>> nt_xent_loss(torch.eye(2), torch.eye(2), temperature=1.0)  # log(1 + 2 exp(0 - 1))
     tensor(0.5514)
     """
-    views, partners = unit(torch.cat([first, second])), unit(torch.cat([second, first]))
-    # The columns are the partners of the rows, so that the right choice is on the diagonal; a view is not its own.
-    itself = torch.eye(len(views), dtype=torch.bool, device=views.device).roll(len(first), 1)
-    values = choice(views @ partners.T / temperature, None if mask is None else mask.repeat(2), barred=itself)
-    return reduce(values.reshape(2, len(first)).mean(0), mask=mask, **how)
+    first, second = unit(first), unit(second)
+    n, both = len(first), None if mask is None else mask.repeat(2)
+    # Of the views of a sample, n rows apart, neither is a negative of the other.
+    others = log_sum_other_cosines(torch.cat([first, second]), temperature, both, apart=(0, n, -n)).reshape(2, n)
+    own = (first * second).sum(-1) / temperature
+    return reduce(F.softplus(others - own).mean(0), mask=mask, **how)
 
 
 class NTXentLoss(PairLoss, of=nt_xent_loss):
@@ -102,7 +103,6 @@ class NTXentLoss(PairLoss, of=nt_xent_loss):
         inputs=[Embedding("n d"), Embedding("n d")],
         values="n",
         samples="interacting",
-        memory="quadratic",
         claims={"nonnegative", "permutation_invariant", When("scale_invariant", "similarity == 'cosine'"),
                 When("smooth", "similarity == 'dot'")},
         formula=r"-\log \frac{e^{s(q_i, k_i) / \tau}}{\sum_j e^{s(q_i, k_j) / \tau}}",
@@ -144,7 +144,7 @@ def info_nce_loss(
     """
     if similarity == "cosine":
         queries, keys = unit(queries), unit(keys)
-    return reduce(choice(queries @ keys.T / temperature, mask), mask=mask, **how)
+    return reduce(choice(queries / temperature, keys, mask), mask=mask, **how)
 
 
 class InfoNCELoss(PairLoss, of=info_nce_loss):
@@ -160,13 +160,12 @@ class InfoNCELoss(PairLoss, of=info_nce_loss):
         inputs=[Embedding("n d"), Embedding("n d"), PositiveReal("")],
         values="n",
         samples="interacting",
-        memory="quadratic",
         claims={"nonnegative", "symmetric", "permutation_invariant"},
         formula=r"-\tfrac12 \log \frac{e^{s \cos(x_i, y_i)}}{\sum_j e^{s \cos(x_i, y_j)}}"
                 r" - \tfrac12 \log \frac{e^{s \cos(x_i, y_i)}}{\sum_j e^{s \cos(x_j, y_i)}}",
         source="arXiv:2103.00020, figure 3",
         good_at={"hard negatives"},
-        bad_at={"small batches", "label noise", "memory"},
+        bad_at={"small batches", "label noise"},
         known_as=("CLIP", "symmetric InfoNCE", "symmetric multiple negatives ranking", "image-text contrastive"),
         elsewhere={
             "open_clip": "ClipLoss; expects unit vectors and is given the scale at the call",
@@ -188,8 +187,9 @@ def clip_loss(
     >>> clip_loss(torch.eye(2), torch.eye(2), torch.tensor(1.0))  # log(1 + exp(0 - 1))
     tensor(0.3133)
     """
-    logits = scale * unit(first) @ unit(second).T
-    return reduce((choice(logits, mask) + choice(logits.T, mask)) / 2, mask=mask, **how)
+    first, second = scale * unit(first), unit(second)
+    others = log_sum_others(first, second, mask, both=True)
+    return reduce(F.softplus(others - (first * second).sum(-1)).mean(0), mask=mask, **how)
 
 
 class CLIPLoss(PairLoss, of=clip_loss):
@@ -280,7 +280,6 @@ class SigLIPLoss(PairLoss, of=siglip_loss):
         inputs=[Embedding("n d"), ClassIndex("n")],
         values="n",
         samples="interacting",
-        memory="quadratic",
         sizes={"n": (8,), "c": (2,)},
         claims={"nonnegative", "permutation_invariant", "scale_invariant"},
         formula=r"-\frac1{|P(i)|} \sum_{p \in P(i)} \log \frac{e^{\cos(z_i, z_p) / \tau}}"
@@ -322,12 +321,10 @@ def sup_con_loss(
     >>> sup_con_loss(x, torch.tensor([0, 0, 1]), temperature=1.0)  # log(1 + exp(0 - 1))
     tensor(0.3133)
     """
-    positives, negatives = pairs(target, mask)
     direction = unit(embeddings)
-    similarity = direction @ direction.T / temperature
-    number = positives.sum(1)
-    toward = torch.where(positives, similarity, 0.0).sum(1) / number.clamp(min=1)
-    return reduce(kept_logsumexp(similarity, positives | negatives) - toward, mask=number > 0, **how)
+    toward, number = toward_class(direction, target, mask)
+    others = log_sum_other_cosines(direction, temperature, mask)
+    return reduce(others - toward / temperature, mask=number > 0, **how)
 
 
 class SupConLoss(PairLoss, of=sup_con_loss):

@@ -24,12 +24,18 @@ from lossary.core import (
 )
 from lossary.core.constraints import require
 from lossary.core.module import Call
+from lossary.kernels import Element
+from lossary.kernels.vectors import Vectors
 
 from ..metric_learning.similarity import cosine
 
 __all__ = [
     "DINOLoss", "NegativeCosineLoss", "SwAVLoss", "dino_loss", "negative_cosine_loss", "swav_loss",
 ]  # fmt: skip
+
+
+def _negative(cosine: Element, _: Element) -> tuple[Element, Element]:
+    return -cosine, -1.0
 
 
 @loss(
@@ -47,7 +53,8 @@ __all__ = [
             "lightly": "NegativeCosineSimilarity; the same, without stopping the gradient of the target",
             "BYOL": "2 - 2 cos, which is 2 more than twice this (arXiv:2006.07733, eq. 2)",
         },
-    )
+    ),
+    kernel=Vectors(_negative, of="direction", wrt=(0,)),
 )
 def negative_cosine_loss(prediction: Tensor, target: Tensor, **how: Unpack[Reduce]) -> Tensor:
     """Turns the prediction from one view to the direction of the other view's embedding, which gets no gradient.
