@@ -3,13 +3,17 @@ BIN := .venv/bin
 DEMO := .venv/.demo
 READY := .venv/.test
 
-.PHONY: demo test lint bench docs oracles peers evidence clean
+.PHONY: demo test kernels lint bench docs oracles peers evidence clean
 
 demo: $(DEMO)  ## which loss is best on a real data set: a verdict and a report
 	$(BIN)/lossary compare diabetes
 
 test: $(READY)  ## all tests
 	$(BIN)/python -m pytest -q -n 2
+
+kernels: $(READY)  ## the catalogue's own tests with compiled kernels at every size, and without any
+	LOSSARY_KERNELS_SMALLEST=1 $(BIN)/python -m pytest -q -n 2 tests/test_laws.py tests/test_claims.py tests/losses tests/checks/test_catalogue.py
+	LOSSARY_KERNELS=0 $(BIN)/python -m pytest -q -n 2 tests/test_laws.py tests/losses
 
 lint: $(READY)  ## style and types
 	$(BIN)/ruff check .

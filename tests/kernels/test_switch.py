@@ -25,7 +25,7 @@ def fused(n=100_000):
 
 def test_from_which_size_on():
     with enabled():
-        assert fused(1 << 15) and not fused((1 << 15) - 1)
+        assert fused(1 << 16) and not fused((1 << 16) - 1)
         with enabled(smallest=100):
             assert fused(100) and not fused(99)
         with enabled(False):

@@ -34,7 +34,7 @@ class Elementwise(Kernel):
     Args:
         expression: A function of one number of each input tensor and then of the hyperparameters, that returns the
             value and its derivative in each input of ``wrt``, in the names of :mod:`lossary.kernels.arithmetic`.
-        inputs: Element of input tensors.
+        inputs: Number of input tensors.
         wrt: Which inputs have a gradient. Where another one requires it, the composition is taken.
         parameters: From the loss's hyperparameters, by name, to the numbers that the expression takes after the inputs;
             ``None`` where it does not know them. By default they are those that the expression names.
@@ -94,7 +94,7 @@ class _Elements(Work):
         weigh, loop = self._weigh, self._kernel.loop
         gradients = [gradient_like(t) if need else None for t, need in zip(tensors, needed, strict=True)]
         values = None if weigh.reduced else torch.empty_like(tensors[0])
-        arrays = [_flat(t if t.dtype == torch.float32 else t.float()) for t in tensors]
+        arrays = [_flat(t if t.dtype is torch.float32 else t.float()) for t in tensors]
         outs = [_flat(gradients[i]) for i in self._kernel.wrt]
         rest = (
             _flat(values),
@@ -105,8 +105,8 @@ class _Elements(Work):
         )
         size = arrays[0].size
         total = over_parts(lambda a, b: loop(*arrays, *outs, *rest, a, b), size, size, element_loops.BLOCK)
-        return torch.tensor(total * weigh.factor) if values is None else values, tuple(gradients)
+        return torch.scalar_tensor(total * weigh.factor) if values is None else values, tuple(gradients)
 
 
 def _flat(t: Tensor | None) -> Any:
-    return None if t is None else t.view(-1).numpy()
+    return None if t is None else t.numpy().reshape(-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -41,14 +42,13 @@ def weighing(
         return None  # what the composition has a sentence for
     if any(isinstance(x, Tensor) and x.requires_grad for x in (weight, denominator)):
         return None
-    values = torch.empty(shape, device="meta")
     if weight is not None:
-        weight = align(weight, values, "sample_weight").float().contiguous().view(-1)
+        weight = align(weight, torch.empty(shape, device="meta"), "sample_weight").float().contiguous().view(-1)
     if mask is not None:
-        mask = align(mask, values, "mask").contiguous().view(-1)
+        mask = align(mask, torch.empty(shape, device="meta"), "mask").contiguous().view(-1)
     factor = 1.0
     if reduction == "mean":
-        total = _total(values.numel(), weight, mask, counts) if denominator is None else float(denominator)
+        total = _total(math.prod(shape), weight, mask, counts) if denominator is None else float(denominator)
         if total == 0.0 and denominator is not None:
             return None
         factor = 1.0 / total if total != 0.0 else 1.0

@@ -8,7 +8,7 @@ from types import TracebackType
 
 __all__ = ["SMALLEST", "enabled", "missing", "smallest"]
 
-SMALLEST = 1 << 15
+SMALLEST = 1 << 16
 """Elements below which a kernel isn't worth its compilation and its call: torch takes some 100 microseconds there."""
 
 
@@ -29,7 +29,7 @@ class enabled:
 
     Args:
         on: Whether kernels may be used.
-        smallest: Number of elements from which on they are; by default 32768, below which nothing is gained.
+        smallest: Number of elements from which on they are; by default 65536, below which nothing is gained.
 
     >>> import torch, lossary
     >>> with enabled(False):

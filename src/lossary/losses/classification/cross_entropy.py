@@ -137,7 +137,8 @@ def bce_with_logits_loss(
     >>> bce_with_logits_loss(torch.tensor([0.0, 1000.0]), torch.tensor([1.0, 0.0]), reduction="none")
     tensor([6.9315e-01, 1.0000e+03])
     """
-    soft = target * (1.0 - label_smoothing) + 0.5 * label_smoothing
+    plain = isinstance(label_smoothing, float) and label_smoothing == 0.0  # and not a tensor that is learned
+    soft = target if plain else target * (1.0 - label_smoothing) + 0.5 * label_smoothing
     return reduce(F.binary_cross_entropy_with_logits(logits, soft, pos_weight=pos_weight, reduction="none"), **how)
 
 
