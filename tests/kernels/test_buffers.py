@@ -26,8 +26,8 @@ def test_used_again():
     del first
     assert buffers.kept() == 0, "a view still needs it"
     del view
-    assert buffers.kept() == LARGE.numel() * 4
-    assert buffers.gradient_like(LARGE).data_ptr() == address
+    assert LARGE.numel() * 4 <= buffers.kept() <= LARGE.numel() * 4.5
+    assert buffers.gradient_like(LARGE[:-1]).data_ptr() == address, "nearly the same size"
 
 
 def test_never_twice_at_a_time():
@@ -38,10 +38,19 @@ def test_never_twice_at_a_time():
 
 
 def test_bounded(monkeypatch):
-    monkeypatch.setattr(buffers, "KEPT", LARGE.numel() * 4)
     some = [buffers.gradient_like(LARGE) for _ in range(3)]
+    monkeypatch.setattr(buffers, "KEPT", LARGE.numel() * 10)
     del some
-    assert buffers.kept() == LARGE.numel() * 4
+    assert buffers.kept() <= buffers.KEPT < 3 * LARGE.numel() * 4
+
+
+def test_what_is_no_longer_asked_for_goes_first(monkeypatch):
+    large = buffers.gradient_like(LARGE)
+    larger = buffers.gradient_like(torch.empty(2 * LARGE.numel()))
+    monkeypatch.setattr(buffers, "KEPT", LARGE.numel() * 9)
+    address = larger.data_ptr()
+    del large, larger
+    assert buffers.gradient_like(torch.empty(2 * LARGE.numel())).data_ptr() == address
 
 
 def test_small_ones_are_ordinary():

@@ -5,6 +5,7 @@ from .arithmetic import (
     absolute,
     atan,
     exp,
+    exp_of_negative,
     expm1,
     log,
     log1p,
@@ -23,6 +24,6 @@ from .settings import enabled
 from .status import Status, status
 
 __all__ = [
-    "Element", "Elementwise", "Status", "absolute", "atan", "enabled", "exp", "expm1", "log", "log1p", "log1p_unit",
-    "logistic", "maximum", "minimum", "release", "sign", "sqrt", "status", "tanh", "where",
+    "Element", "Elementwise", "Status", "absolute", "atan", "enabled", "exp", "exp_of_negative", "expm1", "log",
+    "log1p", "log1p_unit", "logistic", "maximum", "minimum", "release", "sign", "sqrt", "status", "tanh", "where",
 ]  # fmt: skip

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 __all__ = [
-    "Element", "absolute", "atan", "exp", "expm1", "log", "log1p", "log1p_unit", "logistic", "maximum", "minimum",
-    "sign", "sqrt", "tanh", "where",
+    "Element", "absolute", "atan", "exp", "exp_of_negative", "expm1", "log", "log1p", "log1p_unit", "logistic",
+    "maximum", "minimum", "sign", "sqrt", "tanh", "where",
 ]  # fmt: skip
 
 Element: TypeAlias = Any
@@ -23,6 +23,11 @@ Element: TypeAlias = Any
 
 def exp(x: Tensor) -> Tensor:
     """e to the power of x."""
+    return x.exp()
+
+
+def exp_of_negative(x: Tensor) -> Tensor:
+    """exp(x) for x of at most 0, at half the cost; the smaller the result, the fewer of its digits hold."""
     return x.exp()
 
 
@@ -89,7 +94,7 @@ def sign(x: Element) -> Element:
 
 def logistic(x: Element) -> tuple[Element, Element, Element]:
     """log(1 + exp(-|x|)), sigmoid(x) and sigmoid(-x), from one exponential: all three exact however large x is."""
-    fading = exp(-absolute(x))
+    fading = exp_of_negative(-absolute(x))
     large = 1.0 / (1.0 + fading)
     small = fading * large
     return log1p_unit(fading), where(x >= 0.0, large, small), where(x >= 0.0, small, large)

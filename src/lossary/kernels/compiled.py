@@ -11,11 +11,13 @@ import logging
 import time
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
 from numba import njit
 
+from . import single
 from .dispatch import CompilationError
 from .single import PRIMITIVES, exactly, f4
 
@@ -23,6 +25,10 @@ logger = logging.getLogger("lossary.kernels")
 
 LOOP = {"nsz", "contract", "reassoc", "arcp"}
 """In a loop the sum may run in lanes; NaN and infinity keep their meaning."""
+
+
+_ARITHMETIC = Path(single.__file__).read_bytes()
+"""What every expression is made of: machine code of an older version must not be loaded."""
 
 
 @functools.cache
@@ -51,7 +57,7 @@ def compiled_loop(loop: Callable[..., Any], name: str, **bodies: Callable[..., A
     Kept on disk beside the loop's file (or where numba keeps what it may not write there), under a name that changes
     with every expression, so that what is loaded is what is written here.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(_ARITHMETIC)
     for body in bodies.values():
         _add_to(digest, body)
     code = loop.__code__

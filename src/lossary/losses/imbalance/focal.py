@@ -23,7 +23,7 @@ from lossary.core import (
     reduce,
     reduce_classes,
 )
-from lossary.kernels import Element, Elementwise, exp, logistic, maximum
+from lossary.kernels import Element, Elementwise, exp_of_negative, logistic, maximum
 
 __all__ = [
     "AsymmetricLoss", "AsymmetricSingleLabelLoss", "Poly1SigmoidFocalLoss", "SigmoidFocalLoss", "SoftmaxFocalLoss",
@@ -37,7 +37,7 @@ def _focal(
 ) -> tuple[Element, ...]:
     rest, p, q = logistic(z)
     missed, raised = maximum(-z, 0.0) + rest, maximum(z, 0.0) + rest  # -log p and -log(1 - p)
-    fading, faded = exp(-gamma * raised), exp(-gamma * missed)
+    fading, faded = exp_of_negative(-gamma * raised), exp_of_negative(-gamma * missed)
     if_one, if_none = missed + epsilon * q, raised + epsilon * p
     rising = fading * (gamma * p * if_one + q + epsilon * q * p)
     falling = faded * (gamma * q * if_none + p + epsilon * q * p)
