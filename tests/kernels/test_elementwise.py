@@ -90,3 +90,19 @@ def test_denominator_and_nothing_to_average():
     ):
         for fast, exact in compared(definition, tensors, (0,), {}, **how):
             torch.testing.assert_close(fast.double(), exact.double(), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+def test_what_is_not_finite_is_left_to_the_composition(bad, reduction):
+    (definition,) = (d for d in find() if d.name == "bce_with_logits_loss")
+    x, y = torch.randn(100), torch.rand(100)
+    x[7] = bad
+    found = []
+    for on in (True, False):
+        with enabled(on, smallest=1):
+            leaf = x.clone().requires_grad_()
+            value = definition.function(leaf, y, reduction=reduction)
+            found.append([value, *torch.autograd.grad(value.sum(), leaf)])
+    for fast, exact in zip(*found, strict=True):
+        torch.testing.assert_close(fast, exact, rtol=0.0, atol=0.0, equal_nan=True)

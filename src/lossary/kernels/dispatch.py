@@ -7,6 +7,7 @@ and where a kernel doesn't know an option. From the outside nothing changes but 
 
 from __future__ import annotations
 
+import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -85,6 +86,8 @@ class Kernel(ABC):
             FAILED[self.name] = str(error)
             warnings.warn(f"A kernel is not used, its loss is computed by torch: {error}", RuntimeWarning, stacklevel=4)
             return None
+        if not math.isfinite((result.detach() if result.ndim == 0 else result.detach().sum()).item()):
+            return None  # what lies beyond single precision, or isn't a number, has one meaning: that of the composition
         wanted = result_dtype(tensors)
         return result.to(wanted) if wanted in _HALF and not torch.is_autocast_enabled("cpu") else result
 

@@ -30,6 +30,9 @@ from lossary.core import (
     loss,
     reduce,
 )
+from lossary.kernels.boxes import Boxes
+
+from . import overlaps
 
 __all__ = [
     "CIoULoss", "DIoULoss", "DistributionFocalLoss", "EIoULoss", "GIoULoss", "IoULoss", "LogIoULoss",
@@ -88,7 +91,8 @@ def _centre_distance(boxes: Tensor, target: Tensor, hull: Tensor) -> Tensor:
         bad_at={"disjoint boxes", "vanishing gradient"},
         known_as=("IoU", "linear IoU loss", "box Jaccard"),
         elsewhere={"mmdet": 'IoULoss(mode="linear"); "log" by default, which is log_iou_loss; "square" is 1 - IoU^2'},
-    )
+    ),
+    kernel=Boxes(overlaps.iou),
 )  # fmt: skip
 def iou_loss(boxes: Tensor, target: Tensor, **how: Unpack[Reduce]) -> Tensor:
     """Share of the union of two boxes that is not in both: blind to scale, and without gradient once they part.
@@ -123,7 +127,8 @@ class IoULoss(PairLoss, of=iou_loss):
         bad_at={"disjoint boxes", "vanishing gradient", "unstable training"},
         known_as=("UnitBox", "log IoU", "IoU loss (UnitBox; 2D/3D axis aligned)"),
         elsewhere={"mmdet": "IoULoss; eps = 1e-6"},
-    )
+    ),
+    kernel=Boxes(overlaps.log_iou),
 )
 def log_iou_loss(boxes: Tensor, target: Tensor, *, eps: OpenFraction = 1e-6, **how: Unpack[Reduce]) -> Tensor:
     """Negative logarithm of the IoU: boxes that hardly touch are pulled together the harder.
@@ -165,7 +170,8 @@ class LogIoULoss(PairLoss, of=log_iou_loss):
                    "MONAI": "BoxGIoULoss; adds the float32 resolution below both quotients",
                    "torchium": "GIoULoss; another value: its union lacks the IoU times the predicted area instead of"
                                " the intersection"},
-    )
+    ),
+    kernel=Boxes(overlaps.giou),
 )  # fmt: skip
 def giou_loss(boxes: Tensor, target: Tensor, **how: Unpack[Reduce]) -> Tensor:
     """IoU loss plus the empty share of the smallest box H around both: it pulls boxes together that do not touch.
@@ -202,7 +208,8 @@ class GIoULoss(PairLoss, of=giou_loss):
         known_as=("Distance IoU", "DIoU"),
         elsewhere={"torchvision": "distance_box_iou_loss; adds eps = 1e-7 below both quotients",
                    "mmdet": "DIoULoss; adds eps = 1e-6 below both quotients"},
-    )
+    ),
+    kernel=Boxes(overlaps.diou),
 )  # fmt: skip
 def diou_loss(boxes: Tensor, target: Tensor, **how: Unpack[Reduce]) -> Tensor:
     """IoU loss plus the squared distance of the centres over the squared diagonal of the smallest box around both.
@@ -248,7 +255,8 @@ def _aspect(boxes: Tensor) -> Tensor:
                    "mmdet": "CIoULoss; leaves out alpha v where the IoU is at most 0.5, as the later arXiv:2005.03572, "
                             "and clips the loss at 2; in earlier versions alpha had a gradient",
                    "keras, torchium": "compute_ciou is 1 minus this, CIoULoss is this; alpha has a gradient"},
-    )
+    ),
+    kernel=Boxes(overlaps.ciou),
 )  # fmt: skip
 def ciou_loss(boxes: Tensor, target: Tensor, **how: Unpack[Reduce]) -> Tensor:
     """DIoU loss plus a term for the aspect ratio, which counts the more the better the boxes overlap.
@@ -286,7 +294,8 @@ class CIoULoss(PairLoss, of=ciou_loss):
         known_as=("Efficient IoU", "EIoU", "Efficient IoU (incl. smooth EIoU)"),
         elsewhere={"torchium": "EIoULoss; the same, but NaN for degenerate boxes",
                    "mmdet": "EIoULoss is another loss, the smooth extended IoU of Peng and Yu (2021)"},
-    )
+    ),
+    kernel=Boxes(overlaps.eiou),
 )  # fmt: skip
 def eiou_loss(boxes: Tensor, target: Tensor, **how: Unpack[Reduce]) -> Tensor:
     """DIoU loss plus the squared differences of width and height over those of the smallest box around both.

@@ -21,6 +21,7 @@ from lossary.core import (
     loss,
     reduce,
 )
+from lossary.kernels.windows import StructuralSimilarity
 
 from ..regression import l1_loss
 
@@ -59,7 +60,8 @@ _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
             "torchmetrics": "pads the images, and takes data_range from the data unless told",
             "kornia": "SSIMLoss; pads the images, and halves: (1 - SSIM) / 2",
         },
-    )
+    ),
+    kernel=StructuralSimilarity(lambda size, sigma: _gaussian(size, sigma, torch.empty(0, dtype=torch.float64))),
 )  # fmt: skip
 def ssim_loss(
     prediction: Tensor,
