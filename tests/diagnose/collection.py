@@ -1,6 +1,7 @@
 """The collection that diagnosis is measured on: faulty training programs with repaired twins, and healthy look-alikes.
 
-A program is one file of ``programs/``, ``programs/held_out/`` or ``programs/fresh/``, which no rule was made for. Its
+A program is one file of ``programs/``, on which the rules were made, or of a folder in it: ``held_out/``, ``fresh/``
+and ``unseen/`` were each written before the rules were put to them once, and rules were mended by them since. Its
 docstring's first line says what is wrong::
 
     cause: lr_too_high; accepts: loss_oscillating.      names that are equally right
@@ -12,8 +13,8 @@ CODE at the same indentation, nothing where CODE is empty, and a line ``# repair
 version shows these comments or the docstring when it runs; line numbers stay. Each file stands by itself, as a script
 does, so files that differ in one fault only repeat each other.
 
-``python -m tests.diagnose.collection [--held-out] [--only NAME] [--verify]`` lists the programs; ``--verify`` runs both
-versions of each and prints their losses and the last line that each printed.
+``python -m tests.diagnose.collection [--held-out | --fresh | --unseen] [--only NAME] [--verify]`` lists the programs;
+``--verify`` runs both versions of each and prints their losses and the last line that each printed.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ import torch
 FOLDER = Path(__file__).parent / "programs"
 HELD_OUT = FOLDER / "held_out"
 FRESH = FOLDER / "fresh"
+UNSEEN = FOLDER / "unseen"
 sys.path.append(str(FOLDER))  # the programs say `from nobody import Nobody`
 
 from nobody import Nobody  # noqa: E402
@@ -162,16 +164,26 @@ def read(path: Path) -> Program:
     return Program(path, causes=(told["cause"], *accepted), raises=told.get("raises"))
 
 
-def programs(*, held_out: bool = False, fresh: bool = False, only: str | None = None) -> list[Program]:
+def programs(folder: Path = FOLDER, *, only: str | None = None) -> list[Program]:
     """The programs of one part of the collection, by name.
 
     Args:
-        held_out: The part that was kept untouched until the rules stood, rather than the one they were made on.
-        fresh: The part that was added last, to see how well the rules do on what they were not made for.
+        folder: ``HELD_OUT``, ``FRESH`` or ``UNSEEN``, rather than the part that the rules were made on.
         only: Text that the name must contain.
     """
-    paths = sorted((FRESH if fresh else HELD_OUT if held_out else FOLDER).glob("*.py"))
+    paths = sorted(folder.glob("*.py"))
     return [read(path) for path in paths if path.stem != "nobody" and (only is None or only in path.stem)]
+
+
+def add_parts(parser: argparse.ArgumentParser) -> None:
+    """Options that choose the part, as ``folder``.
+
+    Args:
+        parser: Of a command about the collection.
+    """
+    parser.set_defaults(folder=FOLDER)
+    for name, folder in (("--held-out", HELD_OUT), ("--fresh", FRESH), ("--unseen", UNSEEN)):
+        parser.add_argument(name, dest="folder", action="store_const", const=folder, help=f"the part in {folder.name}/")
 
 
 def run(program: Program, observer: Any, *, repaired: bool = False) -> Outcome:
@@ -236,12 +248,12 @@ def verify(program: Program) -> list[str]:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.diagnose.collection", description=__doc__.partition("\n")[0])
-    parser.add_argument("--held-out", action="store_true", help="the part that is kept untouched until the end")
+    add_parts(parser)
     parser.add_argument("--only", help="text that the program's name must contain")
     parser.add_argument("--verify", action="store_true", help="run both versions and print their losses")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    for program in programs(held_out=options.held_out, only=options.only):
+    for program in programs(options.folder, only=options.only):
         ends = f" (raises {program.raises})" if program.raises else ""
         print(f"{program.name}: {', '.join(program.causes) or 'healthy: ' + str(program.healthy)}{ends}", flush=True)
         for line in verify(program) if options.verify else ():

@@ -1,6 +1,6 @@
 """How well diagnosis does on the collection: named first, among the first three, and false alarms.
 
-``python -m tests.diagnose.measure [--held-out] [--fresh] [--only NAME] [--script] [--no-probes] [--quiet]``
+``python -m tests.diagnose.measure [--held-out | --fresh | --unseen] [--only NAME] [--script] [--no-probes] [--quiet]``
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 
 from lossary.diagnosis import Diagnosis, Run
 from lossary.diagnosis.script import diagnose_script
-from tests.diagnose.collection import FOLDER, Program, programs, run
+from tests.diagnose.collection import FOLDER, Program, add_parts, programs, run
 
 
 @dataclass
@@ -81,8 +81,7 @@ def summary(scores: Sequence[Score]) -> str:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.diagnose.measure", description=__doc__.partition("\n")[0])
-    parser.add_argument("--held-out", action="store_true", help="the part that is kept untouched until the end")
-    parser.add_argument("--fresh", action="store_true", help="the part that no rule was made for")
+    add_parts(parser)
     parser.add_argument("--only", help="text that the program's name must contain")
     parser.add_argument("--script", action="store_true", help="watch from outside, as `lossary diagnose` does")
     parser.add_argument("--no-probes", action="store_true", help="without trials")
@@ -90,7 +89,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     scores = []
-    for program in programs(held_out=options.held_out, fresh=options.fresh, only=options.only):
+    for program in programs(options.folder, only=options.only):
         for repaired in (False, True) if program.causes else (False,):
             each = score(program, repaired=repaired, probes=not options.no_probes, script=options.script)
             scores.append(each)

@@ -47,6 +47,17 @@ def copied(thing: Any) -> Any:
     return thing
 
 
+def averaged(thing: Any) -> Any:
+    """The same nest with each row of its tensors of numbers replaced by the mean row."""
+    if isinstance(thing, Tensor):
+        return thing.mean(0, keepdim=True).expand_as(thing) if thing.ndim and thing.is_floating_point() else thing
+    if isinstance(thing, Mapping):
+        return {key: averaged(value) for key, value in thing.items()}
+    if isinstance(thing, (list, tuple)):
+        return tuple(averaged(part) for part in thing)
+    return thing
+
+
 def parts_of(batch: Any) -> tuple[Any, Any]:
     """Inputs and target of what a loader gives."""
     if isinstance(batch, tuple) and len(batch) >= 2:

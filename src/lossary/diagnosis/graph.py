@@ -103,7 +103,7 @@ def facts_of(loss: Tensor) -> GraphFacts | None:
                 differences = _shape_of(node)
             if name in ("Softmax", "LogSoftmax"):
                 dims.append((name, _dim_of(node), _ndim_of(node)))
-            below_normalisation = below_normalisation or normalises
+            below_normalisation = normalises or (below_normalisation and _keeps(node, name))
         elif name not in LINEAR:
             nonlinear += 1
         if name in FLAT:
@@ -121,6 +121,13 @@ def facts_of(loss: Tensor) -> GraphFacts | None:
         differences=differences,
         whole=count < _MOST,
     )
+
+
+def _keeps(node: Any, name: str) -> bool:
+    """Whether what comes out of a node is what went in, in another shape, scaled, shifted or cut: not where two things
+    that were both computed are joined, as weights and what they weigh."""
+    parts = sum(child is not None for child, _ in node.next_functions)
+    return parts == 1 and (name in _SHAPES_ONLY or name in ("Mul", "Div", "Add", "Sub", "Clamp"))
 
 
 def last_operation(output: Tensor) -> str:

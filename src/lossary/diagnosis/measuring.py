@@ -16,6 +16,15 @@ WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.RNNBase, nn.ConvTrans
 _RANGES: dict[type[nn.Module], tuple[float, float]] = {nn.Sigmoid: (0.0, 1.0), nn.Tanh: (-1.0, 1.0)}
 
 
+def depends_on_mode(module: nn.Module) -> bool:
+    """Whether it does in training what it does not in evaluation: takes a batch's statistics, or drops anything."""
+    if isinstance(module, nn.modules.dropout._DropoutNd):
+        return module.p > 0
+    if isinstance(module, (nn.RNNBase, nn.MultiheadAttention)):
+        return module.dropout > 0
+    return isinstance(module, nn.modules.batchnorm._BatchNorm)
+
+
 def tracked(parameters: Sequence[tuple[str, Tensor]]) -> list[tuple[str, Tensor]]:
     """The parameters that are measured: all of them, or an even choice where they are many or large."""
     chosen = list(parameters)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .causes import Evidence, cause
 from .replay import Change
@@ -14,12 +13,13 @@ from .seen import Seen
 
 _NEIGHBOURS = 1500
 """Samples among which neighbours are looked for."""
-_CONSEQUENCES = (
+CONSEQUENCES = (
     "lr_too_low", "early_plateau", "vanishing_gradient", "lr_too_high", "loss_oscillating", "exploding_gradient",
     "overfitting", "dead_relu", "saturated_activation", "frozen_parameters", "bad_initialization", "class_imbalance",
     "numerical_instability", "dropout_too_high", "weight_decay_too_high", "batch_too_small", "missing_nonlinearity",
     "momentum_too_high", "lr_killed_by_schedule", "gradient_clipped_too_tight",
 )  # fmt: skip
+"""What data bring about that say nothing."""
 
 
 def standardised(x: Tensor) -> Tensor:
@@ -41,7 +41,7 @@ def neighbours(x: Tensor, k: int) -> Tensor:
     remedy="x = torch.nan_to_num(x)  # or drop or impute those rows, and find where they come from",
     confirm="torch.isfinite(x).all() is False",
     source="scikit-learn, User Guide, sec. 7.4: Imputation of missing values",
-    explains=(*_CONSEQUENCES, "inputs_not_normalized", "detached_graph", "output_range_mismatch"), live=True,
+    explains=(*CONSEQUENCES, "inputs_not_normalized", "detached_graph", "output_range_mismatch"), live=True,
 )  # fmt: skip
 def nan_inputs(seen: Seen) -> Evidence | None:
     """NaN or infinity in what the model is called with, or in the targets."""
@@ -60,7 +60,7 @@ def nan_inputs(seen: Seen) -> Evidence | None:
     remedy="print(x.std(0))  # and follow x back through the transforms to where it becomes constant",
     confirm="x.std(0) is 0 for every feature",
     source="Zinkevich, Rules of Machine Learning (Google), Rule 5: test the data that get into the model",
-    explains=(*_CONSEQUENCES, "labels_shuffled", "labels_conflicting", "inputs_not_normalized",
+    explains=(*CONSEQUENCES, "labels_shuffled", "labels_conflicting", "inputs_not_normalized",
               "same_batch_every_step"),
     live=True,
 )  # fmt: skip
@@ -292,82 +292,6 @@ def _consistent_dissent(seen: Seen) -> tuple[float, float] | None:
     kinds = torch.unique(y)
     majority = kinds[torch.stack([(near == c).sum(1) for c in kinds], 1).argmax(1)]
     return float(((majority != y) & (guess != y)).double().mean()), float((majority == guess).double().mean())
-
-
-@cause(
-    "data", "dimensions are mixed up on the way into or through the model",
-    remedy="x = x.permute(0, 3, 1, 2)  # view and reshape don't move data; batch_first=True where samples come first",
-    confirm="the output of a sample changes when another sample of its batch does",
-    source="torch.Tensor.view, torch.permute; torch.nn.LSTM: batch_first",
-    explains=(*_CONSEQUENCES, "labels_shuffled", "inputs_not_normalized", "labels_conflicting", "eval_mode_left_on"),
-)  # fmt: skip
-def layout_scrambled(seen: Seen) -> Evidence | None:
-    """Samples that influence each other, or images whose neighbouring pixels have nothing in common."""
-    mixed = _mixes_samples(seen)
-    if mixed is not None:
-        return Evidence(0.95, f"In evaluation mode the output of a sample changes with the other samples of its batch "
-                        f"({mixed}).", {})  # fmt: skip
-    return _rough_images(seen)
-
-
-def _mixes_samples(seen: Seen) -> str | None:
-    model, kept = seen.record.initial, seen.first_batches[:1]
-    if model is None or not kept or not kept[0].arguments or isinstance(model, (nn.ModuleDict, nn.ModuleList)):
-        return None
-    x, target = kept[0].arguments[0], kept[0].target
-    if not isinstance(x, Tensor) or x.ndim < 2 or len(x) < 3 or not x.is_floating_point() or seen.compound:
-        return None
-    if not isinstance(target, Tensor) or target.ndim == 0 or len(target) != len(x):
-        return None
-    with torch.random.fork_rng(), torch.no_grad():
-        try:
-            copied = copy.deepcopy(model).eval()
-            first = copied(*kept[0].arguments, **kept[0].keywords)
-            changed = x.clone()
-            changed[1:] = changed[1:].flip(0) * 0.5 + 1.0
-            second = copied(changed, *kept[0].arguments[1:], **kept[0].keywords)
-        except Exception:  # not callable so
-            return None
-    if not (isinstance(first, Tensor) and isinstance(second, Tensor)) or first.ndim == 0 or len(first) != len(x):
-        return None
-    away = float((first[0] - second[0]).abs().max())
-    if away <= 1e-3 * float(first.abs().max().clamp(min=1e-12)):
-        return None
-    recurrent = [m for m in seen.modules if isinstance(m, (nn.RNNBase, nn.MultiheadAttention)) and not m.batch_first]
-    if recurrent:
-        return f"{type(recurrent[0]).__name__} has batch_first=False and takes samples for time steps"
-    return f"by {away:.3g}"
-
-
-def _rough_images(seen: Seen) -> Evidence | None:
-    x = seen.inputs
-    convolutions = [m for m in seen.modules if isinstance(m, nn.Conv2d)]
-    if x is None or not convolutions or x.ndim != 4 or not x.is_floating_point() or min(x.shape[2:]) < 4:
-        return None
-    x = x[:256].double()
-    n, c, h, w = x.shape
-    given = _smoothness(x)
-    others = {
-        "the last dimension as channels": x.reshape(n, h, w, c).permute(0, 3, 1, 2) if c > 1 else None,
-        "rows and columns in another order": x.reshape(n, c, h * w).reshape(n, c, w, h).transpose(2, 3)
-        if h != w
-        else None,
-    }
-    for words, other in others.items():
-        if other is not None and _smoothness(other) > given + 0.3:
-            return Evidence(0.93, f"Neighbouring pixels correlate by {given:.2f}; read with {words}, by "
-                            f"{_smoothness(other):.2f}.", {"correlation": given})  # fmt: skip
-    if given < 0.15 and len(x) >= 16 and seen.poor:
-        return Evidence(0.8, f"Neighbouring pixels of the images hardly correlate ({given:.2f}), while convolutions "
-                        "count on it.", {"correlation": given})  # fmt: skip
-    return None
-
-
-def _smoothness(x: Tensor) -> float:
-    """Correlation of each pixel with those right of it and below it, after the mean image is taken off."""
-    x = x - x.mean(0)
-    total = float(x.pow(2).mean().clamp(min=1e-30))
-    return float(((x[..., 1:] * x[..., :-1]).mean() + (x[..., 1:, :] * x[..., :-1, :]).mean()) / 2) / total
 
 
 @cause(

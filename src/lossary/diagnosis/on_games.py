@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import Literal
 
 import numpy as np
 import torch
@@ -14,12 +15,23 @@ from .causes import Evidence, cause
 from .record import Call
 from .seen import Seen
 
-_DISCRIMINATORS = ("disc", "critic", "d", "netd", "adversary")
-_GENERATORS = ("gen", "g", "netg", "decoder")
+_Role = Literal["generator", "discriminator"]
 
 
-def _calls(seen: Seen, names: tuple[str, ...]) -> list[Call]:
-    return [c for c in seen.record.calls if c.name.lower() in names or c.name.lower().startswith(names[0])]
+def _roles(seen: Seen) -> dict[str, _Role]:
+    """Which part of the model makes what another one judges, by what they were given and gave."""
+    made = [c for c in seen.record.calls[:64] if c.output is not None]
+    for judged in seen.record.calls[:64]:
+        for maker in made:
+            near = 0 <= judged.number - maker.number <= 1 and judged.name != maker.name
+            if near and judged.inputs is not None and _same(maker.output, judged.inputs):
+                return {maker.name: "generator", judged.name: "discriminator"}
+    return {}
+
+
+def _calls(seen: Seen, role: _Role) -> list[Call]:
+    roles = _roles(seen)
+    return [c for c in seen.record.calls if roles.get(c.name) == role]
 
 
 def _losses(seen: Seen) -> dict[str, np.ndarray]:
@@ -27,26 +39,24 @@ def _losses(seen: Seen) -> dict[str, np.ndarray]:
     model = seen.record.model
     if not seen.compound or not isinstance(model, (nn.ModuleDict, nn.ModuleList)):
         return {}
-    own = {id(p): name.partition(".")[0].lower() for name, p in model.named_parameters()}
+    own = {id(p): name.partition(".")[0] for name, p in model.named_parameters()}
+    roles = _roles(seen)
     out: dict[str, np.ndarray] = {}
     for index, optimizer in enumerate(seen.record.optimizers):
         parts = {own.get(id(p), "") for g in optimizer.param_groups for p in g["params"]}
         losses = np.array([m.loss for m in seen.moments if m.optimizer == index])
-        for part in parts:
-            if part in _DISCRIMINATORS or part.startswith(_DISCRIMINATORS[:2]):
-                out["discriminator"] = losses
-            elif part in _GENERATORS or part.startswith(_GENERATORS[0]):
-                out["generator"] = losses
+        for part in parts & set(roles):
+            out[roles[part]] = losses
     return out
 
 
 def _verdicts(seen: Seen) -> tuple[Tensor, Tensor] | None:
     """The discriminator's outputs for what the generator made and for other samples, late in the run."""
-    made = {c.number: c.output for c in _calls(seen, _GENERATORS) if c.output is not None}
+    made = {c.number: c.output for c in _calls(seen, "generator") if c.output is not None}
     fakes: list[Tensor] = []
     reals: list[Tensor] = []
     late = max((c.number for c in seen.record.calls), default=0) * 0.6
-    for call in _calls(seen, _DISCRIMINATORS):
+    for call in _calls(seen, "discriminator"):
         if call.inputs is None or call.output is None or call.number < late:
             continue
         near = [made[n] for n in (call.number, call.number - 1) if n in made]
@@ -119,15 +129,15 @@ def _same(made: Tensor | None, judged: Tensor) -> bool:
 def _samples(seen: Seen) -> tuple[Tensor, Tensor] | None:
     """Real samples, and what the generator makes after training of the noise that it was given."""
     model = seen.record.model
-    made = [c for c in _calls(seen, _GENERATORS) if c.output is not None]
-    if not made or not isinstance(model, nn.ModuleDict) or made[0].name not in model:
+    made = [c for c in _calls(seen, "generator") if c.output is not None]
+    if not made or model is None:
         return None
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        generator = copy.deepcopy(model[made[0].name])
+        generator = copy.deepcopy(model.get_submodule(made[0].name))
         late = [rows.reshape(len(rows), -1).float() for c in made[:6] for rows in [generator(*c.arguments)]]
     fakes = {c.number: c.output for c in made}
     real = []
-    for call in _calls(seen, _DISCRIMINATORS):
+    for call in _calls(seen, "discriminator"):
         if call.inputs is None:
             continue
         x = call.inputs
@@ -173,7 +183,7 @@ def mode_collapse(seen: Seen) -> Evidence | None:
         return None
     ratio = _variety(real, fake)
     occupied = _coverage(real[:512], fake[-512:])
-    if ratio > 0.3 and occupied > 0.35:
+    if ratio > 0.3 and occupied > 0.45:
         return None
     return Evidence(0.9, f"What the generator makes is {ratio:.0%} as far apart as real samples are, and lies near "
                     f"{occupied:.0%} of them.", {"diversity": ratio, "coverage": occupied})  # fmt: skip
@@ -204,7 +214,7 @@ def _coverage(real: Tensor, fake: Tensor) -> float:
 )  # fmt: skip
 def contrastive_collapse(seen: Seen) -> Evidence | None:
     """Outputs that are vectors, were apart, and are all alike in the end."""
-    if seen.recognised is not None or seen.compound or not seen.record.kept:
+    if seen.recognised is not None or seen.compound or not seen.record.kept or _told_what_to_say(seen):
         return None
     first = _vectors(seen.record.kept[0].output)
     last = _vectors(seen.final_raw[0][0]) if seen.final_raw else _vectors(seen.record.kept[-1].output)
@@ -221,6 +231,12 @@ def contrastive_collapse(seen: Seen) -> Evidence | None:
     return Evidence(0.9, f"The mean cosine similarity of different samples' embeddings went from {before:.3f} to "
                     f"{after:.3f}; their spread is {relative:.1%} of their length.",
                     {"similarity": after, "spread": relative})  # fmt: skip
+
+
+def _told_what_to_say(seen: Seen) -> bool:
+    """Whether the loss holds outputs against targets that are numbers: alike is then what they may have to be."""
+    target = seen.target
+    return seen.replay is not None and isinstance(target, Tensor) and target.is_floating_point()
 
 
 def _vectors(output: object) -> Tensor | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from .causes import Evidence, cause
-from .record import Kept
+from .measuring import depends_on_mode
+from .record import Kept, Record
 from .replay import Change
 from .seen import Seen
 
@@ -54,13 +56,21 @@ def missing_backward(seen: Seen) -> Evidence | None:
 def missing_step(seen: Seen) -> Evidence | None:
     """Gradients, but no step of any optimizer."""
     record = seen.record
-    if record.steps or len(seen.moments) < 3 or not any(m.backward for m in seen.sampled):
+    if record.steps or len(seen.moments) < 3 or not any(m.backward for m in seen.sampled) or _moved(record):
         return None
     return Evidence(
         0.98,
         f"{len(seen.moments)} losses went backward, and no optimizer took a step.",
         {"losses": len(seen.moments), "steps": 0},
     )
+
+
+def _moved(record: Record) -> bool:
+    """Whether parameters have changed, by whatever means: a loop may take its steps by hand."""
+    if record.model is None or record.initial is None:
+        return False
+    pairs = zip(record.model.parameters(), record.initial.parameters(), strict=False)
+    return any(not torch.equal(now, before.to(now.device)) for now, before in pairs)
 
 
 @cause(
@@ -323,7 +333,7 @@ def non_differentiable_operation(seen: Seen) -> Evidence | None:
 def eval_mode_left_on(seen: Seen) -> Evidence | None:
     """Training steps in evaluation mode of a model whose layers depend on the mode."""
     moments = [m for m in seen.moments if m.requires_grad]
-    if not seen.has(nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd) or len(moments) < 4:
+    if not any(map(depends_on_mode, seen.modules)) or len(moments) < 4:
         return None
     frozen = [m for m in seen.modules if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training]
     off = [m for m in moments if not m.training]
@@ -351,7 +361,7 @@ def train_mode_in_validation(seen: Seen) -> Evidence | None:
     record = seen.record
     count = record.validation_in_training_mode
     validated = sum(e.val_loss is not None for e in record.epochs)
-    if seen.compound or not seen.has(nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd):
+    if seen.compound or not any(map(depends_on_mode, seen.modules)):
         return None
     if count == 0 and validated >= 2 and record.evaluations == 0 and all(m.training for m in seen.moments):
         return Evidence(0.85, f"{validated} validation losses were computed, and eval() was never called: BatchNorm "

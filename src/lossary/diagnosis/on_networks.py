@@ -14,6 +14,9 @@ from .on_data import helps
 from .replay import Change
 from .seen import Seen
 
+_LOUD = 2.0
+"""Times 1/sqrt(fan in), above all usual initial weights; it counts where the untrained outputs are too large, too."""
+
 
 def reset(model: nn.Module) -> None:
     """Give every layer its own usual initial weights."""
@@ -54,9 +57,10 @@ def bad_initialization(seen: Seen) -> Evidence | None:
         if seen.poor:
             return Evidence(0.95, words + ".", {})
         return None
-    if 0.1 < worst < 8:
+    loud = math.isfinite(seen.trivial) and seen.untrained > 10 * seen.trivial
+    if 0.1 < worst < (_LOUD if loud else 8):
         return None
-    if not (seen.poor or seen.spikes > 5 or (math.isfinite(seen.trivial) and seen.start > 10 * seen.trivial)):
+    if not (seen.poor or seen.spikes > 5 or loud):
         return None
     words = f"The weights of {name_of_worst} start at {worst:.3g} times 1/sqrt(fan in); usual is 0.6 to 1.5"
     figures = {"scale": worst}
@@ -85,7 +89,7 @@ def _is_last(model: nn.Module, name: str) -> bool:
 )  # fmt: skip
 def dead_relu(seen: Seen) -> Evidence | None:
     """Units that are zero for all samples of the batch, in a run that does badly."""
-    if not seen.poor or seen.compound:
+    if seen.compound:
         return None
     worst: tuple[float, str, int] | None = None
     for sample in seen.samples:
@@ -97,10 +101,18 @@ def dead_relu(seen: Seen) -> Evidence | None:
     lasting = [a.dead for s in seen.samples[-3:] for a in s.activations if a.name == worst[1]]
     if not lasting or min(lasting) < 0.5:
         return None
+    if not seen.poor and (min(lasting) < 0.95 or _gradient_passes(seen)):
+        return None
     at_start = [a.dead for a in seen.samples[0].activations if a.name == worst[1]]
     began = 0 if at_start and at_start[0] > 0.5 else worst[2]
     return Evidence(0.9 if worst[0] > 0.9 else 0.8, f"{worst[0]:.0%} of the units of {worst[1]} are 0 for all samples.",
                     {"dead": worst[0]}, began, () if began else ("lr_too_high", "momentum_too_high"))  # fmt: skip
+
+
+def _gradient_passes(seen: Seen) -> bool:
+    """Whether all weights still get a gradient late in the run."""
+    weights = [v.gradient for s in seen.samples[-3:] for n, v in s.layers.items() if "bias" not in n and v.weight > 0]
+    return all(gradient > 0 for gradient in weights)
 
 
 @cause(
@@ -150,19 +162,25 @@ def missing_nonlinearity(seen: Seen) -> Evidence | None:
     layers = [m for m in seen.modules if isinstance(m, (nn.Linear, nn.Conv1d, nn.Conv2d))]
     if len(layers) < 2 or seen.has(nn.Embedding, nn.RNNBase, nn.EmbeddingBag):
         return None
-    chained = any(b is not None for b in (_ins_outs(a, b) for a, b in pairwise(layers)))
-    if not chained:
+    if not any(_one_layer(a, b) for a, b in pairwise(layers)):
         return None
     return Evidence(0.93 if seen.progress < 0.9 else 0.7, f"{graph.weighted} layers with weights follow each other "
                     "with nothing nonlinear between them: together they are one linear layer.",
                     {"layers": graph.weighted})  # fmt: skip
 
 
-def _ins_outs(a: nn.Module, b: nn.Module) -> bool | None:
-    """Whether one's output has the width of the other's input; ``None`` where it has not."""
-    out: Any = getattr(a, "out_features", None) or getattr(a, "out_channels", None)
-    ins: Any = getattr(b, "in_features", None) or getattr(b, "in_channels", None)
-    return True if out and ins and ins % out == 0 else None
+def _one_layer(a: nn.Module, b: nn.Module) -> bool:
+    """Whether one feeds the other and both together are no less than a single layer; through a narrow waist they are
+    one of low rank, which may be meant."""
+    ins, waist = _widths(a)
+    next_ins, out = _widths(b)
+    return next_ins % waist == 0 and next_ins >= min(ins, out)
+
+
+def _widths(layer: Any) -> tuple[int, int]:
+    if isinstance(layer, nn.Linear):
+        return layer.in_features, layer.out_features
+    return layer.in_channels, layer.out_channels
 
 
 @cause(

@@ -39,8 +39,14 @@ def numerical_instability(seen: Seen) -> Evidence | None:
     if grown or leaping:
         return None
     operations = ", ".join(dict.fromkeys(name.lower() for name in delicate[:3])) or "an operation"
-    sure = 0.93
-    if seen.replay is not None and seen.replay("lr x 0.1", Change(lr=0.1)) < math.inf and seen.replay() == math.inf:
+    sure = 0.95
+    calm = bool(weights) and max(weights[-20:]) < 0.1  # then a lower rate only gets there later
+    if (
+        not calm
+        and seen.replay is not None
+        and seen.replay("lr x 0.1", Change(lr=0.1)) < math.inf
+        and seen.replay() == math.inf
+    ):
         sure = 0.85
     what = "The loss" if bad is not None and bad == at else "The gradient"
     return Evidence(sure, f"{what} ceased to be finite at batch {at} although nothing had grown before; "

@@ -31,8 +31,8 @@ def overfitting(seen: Seen) -> Evidence | None:
     later = len(val) - 1 - lowest
     if rise < 0.15 or later < 2 or not end < 0.9 * then:
         return None
-    if end > 0.5 * val[-1] or (math.isfinite(seen.trivial) and rise * val[lowest] < 0.15 * seen.trivial):
-        return None
+    if end > 0.5 * val[-1] or rise * val[lowest] < 0.15 * seen.reference:
+        return None  # of all that was gained little is lost again
     return Evidence(
         0.9 if rise > 0.3 else 0.8,
         f"The validation loss was lowest after epoch {lowest + 1} of {len(val)} ({val[lowest]:.3g}) and has risen by "

@@ -47,7 +47,9 @@ def lr_too_high(seen: Seen) -> Evidence | None:
     words = f"With a learning rate of {seen.lr:.3g} {state}; a step changes the weights by up to {ratio:.1%}"
     figures = {"lr": seen.lr, "update ratio": ratio}
     if seen.replay is None:
-        if seen.diverged or ratio > 0.3:
+        # The level of an unknown loss may rise with what it measures, as an agent's does: steps must be large, too.
+        known = seen.recognised is not None or seen.first_bad is not None
+        if ratio > 0.3 or (seen.diverged and (known or ratio > 0.05)):
             return Evidence(0.75, words + ".", figures, began)
         return None
     before = seen.replay()
@@ -289,16 +291,26 @@ def exploding_gradient(seen: Seen) -> Evidence | None:
     profile = [(n, v) for n, v in _profile(seen) if v > 0]
     growth = profile[0][1] / max(profile[-1][1], 1e-30) if len(profile) >= 3 else 1.0
     recurrent = seen.has(torch.nn.RNNBase, torch.nn.RNNCellBase)
-    early = float(np.median(norms[:3]))
-    blown_up = len(profile) >= 4 and early > 100 and math.isfinite(seen.trivial) and seen.start > 20 * seen.trivial
+    deep = max(len(profile), seen.graph.weighted if seen.graph is not None else 0) >= 4  # a loop of a step is deep, too
+    early = seen.samples[0].gradient_norm  # before any step, whose size might be to blame
+    blown_up = deep and early > 100 and math.isfinite(seen.trivial) and seen.untrained > 20 * seen.trivial
     spreading = growth > 20 or (recurrent and (highest > 30 * typical or early > 100)) or blown_up
-    if highest < 50 or not (spreading or (early > 1e3 and len(profile) >= 4)):
+    if highest < 50 or not (spreading or (early > 1e3 and deep)):
         return None
     at = int(next(s.number for s in seen.samples if s.finite and s.gradient_norm == highest))
     words = f"The gradient's norm reached {highest:.3g} (median {typical:.3g})"
     if growth > 20:
         words += f", and that of {profile[0][0]} is {growth:.3g} times that of {profile[-1][0]}"
     if blown_up:
-        words += f"; at the start the loss was {seen.start:.3g} and a constant would have {seen.trivial:.3g}"
+        words += f"; at the start the loss was {seen.untrained:.3g} and a constant would have {seen.trivial:.3g}"
     sure = 0.94 if blown_up else 0.88 if spreading else 0.7
-    return Evidence(sure, words + ".", {"norm": highest, "growth": growth}, at)
+    figures = {"norm": highest, "growth": growth}
+    if spreading and not blown_up and seen.replay is not None:
+        before, clipped = seen.replay(), seen.replay("gradient clipped", Change(clip=1.0))
+        slower = min(
+            v if math.isfinite(v) else math.inf for v in (seen.replay(f"lr x {f:g}", Change(lr=f)) for f in (0.1, 0.01))
+        )
+        if helps(before, clipped, seen) and clipped < 1.25 * slower:
+            return Evidence(0.95, words + f"; clipped to a norm of 1, {_trial(before, clipped)}.",
+                            {**figures, "trial": clipped}, at)  # fmt: skip
+    return Evidence(sure, words + ".", figures, at)

@@ -25,7 +25,10 @@ class Moment:
     output_requires_grad: bool = True
     lr: float = 0.0
     cleared: bool | None = None
-    """Whether gradients were gone when backward began; ``None`` where backward was not seen to begin."""
+    """Whether gradients were gone when backward began; ``None`` where backward was not seen to begin. Once an optimizer
+    has stepped on it: whether those of its own parameters were."""
+    dirty: frozenset[int] = frozenset()
+    """Optimizers of whose parameters some had a gradient then."""
     backward: bool = False
     zeroed_late: bool = False
     """Whether gradients were zeroed between backward and step."""

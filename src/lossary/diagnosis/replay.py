@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .batches import averaged, size_of
 from .recognition import Recognised
 from .record import Kept, Record
 
@@ -35,6 +36,8 @@ class Change:
     batches: Callable[[list[Kept]], list[Kept]] | None = None
     dropout: float | None = None
     """At most this share is dropped."""
+    clip: float | None = None
+    """The norm to which gradients are cut."""
     training: bool | None = None
     """The model's mode, where it is not the one of the run."""
     all_parameters: bool = False
@@ -46,7 +49,8 @@ class Replay:
     """Repeats a run's beginning. Losses are of the training data, measured after the steps in the same mode."""
 
     record: Record
-    loss: Callable[[Any, Any], Tensor]
+    loss: Callable[[Any, Kept], Tensor]
+    """Of the model's output and what else the batch has."""
     batches: list[Kept]
     seconds: float
     spent: float = 0.0
@@ -60,13 +64,17 @@ class Replay:
             return None
         if len(record.optimizers) != 1 or type(record.optimizers[0]).__name__ in ("LBFGS", "SparseAdam"):
             return None
-        candidates: list[Callable[[Any, Any], Tensor]] = []
+        candidates: list[Callable[[Any, Kept], Tensor]] = []
         if callable(record.loss_fn):
-            candidates.append(record.loss_fn)
+            loss_fn = record.loss_fn
+            candidates += [lambda output, kept: loss_fn(output, kept.target),
+                           lambda output, kept: loss_fn(output, kept.batch)]  # fmt: skip
         if recognised is not None and math.isfinite(recognised.factor):
-            candidates.append(lambda output, target: recognised.factor * recognised.known.value(output, target))
-        for candidate in candidates:
-            if all(_reproduces(candidate, k) for k in batches[:3]):
+            factor, known = recognised.factor, recognised.known
+            candidates.append(lambda output, kept: factor * known.value(output, kept.target))
+        finite = [k for k in batches[:3] if math.isfinite(k.loss)]  # what is NaN equals nothing, not even itself
+        for candidate in candidates if finite else ():
+            if all(_reproduces(candidate, k) for k in finite):
                 replay = cls(record, candidate, batches, seconds)
                 return replay if math.isfinite(replay.untrained) else None
         return None
@@ -92,20 +100,36 @@ class Replay:
                     self.results["untrained"] = math.nan
         return self.results["untrained"]
 
+    @torch.no_grad()
+    def of_mean(self, outputs: list[Any]) -> float:
+        """The loss if every sample of a batch had the mean of the batch's outputs; NaN where they are no rows.
+
+        Args:
+            outputs: The model's, for each of the first batches.
+        """
+        total, rows = 0.0, 0
+        try:
+            for kept, output in zip(self.batches, outputs, strict=False):
+                n = max(size_of(kept.batch), 1)
+                total, rows = total + n * float(self.loss(averaged(output), kept)), rows + n
+        except Exception:  # a loss that does not take it
+            return math.nan
+        return total / rows if rows else math.nan
+
     def __call__(self, name: str = "as it was", change: Change | None = None) -> float:
         """The loss after the steps; infinite if it diverged, NaN if there was no time or it can't be done."""
         if name in self.results:
             return self.results[name]
         if self.spent > self.seconds:
             return math.nan
-        began = time.perf_counter()
+        began = time.thread_time()
         try:
             with torch.random.fork_rng(), torch.enable_grad():
                 torch.manual_seed(0)
                 self.results[name] = self._run(change or Change())
         except Exception:  # a change that the model does not take
             self.results[name] = math.nan
-        self.spent += time.perf_counter() - began
+        self.spent += time.thread_time() - began
         return self.results[name]
 
     def _run(self, change: Change) -> float:
@@ -133,17 +157,19 @@ class Replay:
             batches = [_with_arguments(k, (edit(k.arguments[0]), *k.arguments[1:])) for k in batches]
         optimizer = self._optimizer(model, change)
         steps = max(8, min(_STEPS, 3 * max(len(batches), 20)))
-        began = time.perf_counter()
+        began = time.thread_time()
         for step in range(steps):
             kept = batches[step % len(batches)]
             model.train(kept.training if change.training is None else change.training)
             optimizer.zero_grad()
-            loss = self.loss(model(*kept.arguments, **kept.keywords), kept.target)
+            loss = self.loss(model(*kept.arguments, **kept.keywords), kept)
             if not bool(torch.isfinite(loss)):
                 return math.inf
             loss.backward()  # type: ignore[no-untyped-call]
+            if change.clip is not None:
+                nn.utils.clip_grad_norm_(model.parameters(), change.clip)
             optimizer.step()
-            if time.perf_counter() - began > self.seconds / 4:
+            if time.thread_time() - began > self.seconds / 4:
                 break
         return self._measure(model, batches)
 
@@ -175,20 +201,24 @@ class Replay:
         total, rows = 0.0, 0
         for kept in batches:
             model.train(kept.training)
-            value = float(self.loss(model(*kept.arguments, **kept.keywords), kept.target))
+            value = float(self.loss(model(*kept.arguments, **kept.keywords), kept))
             if not math.isfinite(value):
                 return math.inf
-            n = len(kept.target) if isinstance(kept.target, Tensor) and kept.target.ndim else 1
+            n = (
+                len(kept.target)
+                if isinstance(kept.target, Tensor) and kept.target.ndim
+                else max(size_of(kept.batch), 1)
+            )
             total, rows = total + value * n, rows + n
             if rows >= _HELD:
                 break
         return total / rows
 
 
-def _reproduces(loss: Callable[[Any, Any], Tensor], kept: Kept) -> bool:
+def _reproduces(loss: Callable[[Any, Kept], Tensor], kept: Kept) -> bool:
     try:
         with torch.random.fork_rng(), torch.no_grad():
-            value = float(loss(kept.output, kept.target))
+            value = float(loss(kept.output, kept))
     except Exception:  # not a function of output and target
         return False
     return value == kept.loss or abs(value - kept.loss) <= 1e-3 * max(abs(kept.loss), 1e-6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,7 +11,18 @@ import torch
 
 from lossary.core import Finding
 
-from . import on_batches, on_data, on_games, on_loop, on_losses, on_networks, on_numerics, on_progress, on_steps  # noqa: F401
+from . import (  # noqa: F401
+    on_batches,
+    on_data,
+    on_games,
+    on_layout,
+    on_loop,
+    on_losses,
+    on_networks,
+    on_numerics,
+    on_progress,
+    on_steps,
+)
 from .causes import CAUSES, Cause, Evidence
 from .errors import told_by_error
 from .record import Record
@@ -28,7 +40,8 @@ def diagnose(record: Record, *, probes: bool = True, seconds: float = 10.0) -> D
     seen = Seen(record, probes=probes, seconds=seconds)
     found: dict[str, Evidence] = {}
     failed: list[str] = []
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # in trials; the run itself has given them
         for cause in CAUSES.values():
             try:
                 evidence = cause.rule(seen)

@@ -88,8 +88,13 @@ class Seen:
         return self.losses[: self.first_bad]
 
     @cached_property
+    def untrained(self) -> float:
+        """The loss before the first step."""
+        return float(self.losses[0]) if len(self.losses) else math.nan
+
+    @cached_property
     def start(self) -> float:
-        """The loss before anything was learned."""
+        """The loss of the first batches."""
         return float(np.mean(self.finite[: max(1, min(4, len(self.finite) // 20))])) if len(self.finite) else math.nan
 
     @cached_property
@@ -164,9 +169,19 @@ class Seen:
         return self.end > 2 * abs(highest) + 1e-12 and self.end > self.start
 
     @cached_property
+    def indifferent(self) -> bool:
+        """Whether the trained model's outputs are no better than their own mean, so that it ignores its inputs."""
+        if self.recognised is not None and math.isfinite(self.recognised.factor):
+            return False  # what a constant reaches is known then
+        if self.replay is None or self.compound or len(self.final_raw) < 2:
+            return False
+        mean = self.replay.of_mean([output for output, _ in self.final_raw])
+        return 0 < mean < math.inf and self.end > 0.97 * mean
+
+    @cached_property
     def stuck(self) -> bool:
         """Whether the loss ended near where a constant, or no training, would be."""
-        return self.diverged or not self.progress > 0.1
+        return self.diverged or not self.progress > 0.1 or self.indifferent
 
     @cached_property
     def poor(self) -> bool:
@@ -327,7 +342,7 @@ class Seen:
     def updates(self) -> float:
         """Median over early steps of the largest update of a weight matrix relative to the matrix."""
         out = []
-        for sample in self.samples[:12]:
+        for sample in [s for s in self.samples if s.finite][:12]:
             ratios = [n.update / n.weight for name, n in sample.layers.items() if n.weight > 0 and "bias" not in name]
             if ratios:
                 out.append(max(ratios))

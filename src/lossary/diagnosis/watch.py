@@ -22,7 +22,7 @@ class Run(Watcher):
     Args:
         probes: Whether doubts may be settled by trials: the first steps anew on a copy of the model, with a remedy.
             They run in :meth:`diagnose`, after the training, and leave model and random numbers alone.
-        seconds: What trials may take together.
+        seconds: What trials may take together, of the processor: a busy machine does not cut them short.
         live: Whether a line is printed for each cause as soon as it is sure, while training goes on.
 
     Raises:

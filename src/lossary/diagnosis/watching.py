@@ -18,13 +18,16 @@ from lossary.core import LossInputError
 from .batches import copied, elements_of, first_tensor, parts_of, size_of
 from .graph import facts_of, last_operation
 from .hooks import Hooks
-from .measuring import StepMeasure, activation, tracked
+from .measuring import StepMeasure, activation, depends_on_mode, tracked
 from .record import Activation, Call, Epoch, Kept, Moment, Record
 
 _SHARE = 0.01
 """Of the processor's time in the training thread, what sampling may take."""
 _FREE = 0.03
 """Seconds of sampling that are free of that bound."""
+_SPARSE = 1.5
+"""Steps lie at most that many times as far from the start as the one sampled before, whatever it takes: so there is
+something of every part of a run, and its length costs no more than its logarithm."""
 _KEPT_SAMPLES = 2048
 _KEPT_BATCHES = 64
 _KEPT_ELEMENTS = 8_000_000
@@ -41,8 +44,8 @@ class Watcher:
         self._hooks: Hooks | None = None
         self._watching = False
         self._began = self._began_by_clock = 0.0
-        self._spent = 0.0
-        self._next_sample = 4
+        self._spent = self._between = 0.0
+        self._next_sample = self._last_pair = 4
         self._sampled, self._sampled_next = False, True
         self._pending: list[tuple[Moment, Tensor]] = []
         self._elements = self._rows = 0
@@ -106,7 +109,8 @@ class Watcher:
             output: What went into the loss.
             loss: The loss ``()``.
         """
-        now = time.thread_time()
+        self._sampled = self._sampled_next
+        started = self._now()
         record = self.record
         number = len(record.moments)
         model = record.model
@@ -125,18 +129,17 @@ class Watcher:
             self._pending.append((moment, loss.detach().reshape(-1)[:1].clone()))
             if len(self._pending) >= 64:
                 self._settle()
-        self._sampled = self._sampled_next
         if self._sampled:
             moment.sampled = True
             moment.output_requires_grad = (first := first_tensor(output)) is not None and first.requires_grad
             self._sample_batch(moment, batch, output, loss)
         elif number < _KEPT_BATCHES:
             self._keep(moment, batch, output)
-        due = self._due(number + 1, now)
+        due = self._due(number + 1)
         if self._hooks is not None and (due != self._sampled or number == 0):
             self._hooks.listen_to_modules(due)
         self._sampled_next = due
-        self._spent += time.thread_time() - now
+        self._took(started)
 
     def on_step_end(self, step: int, epoch: int, model: nn.Module | None = None, optimizer: Any = None) -> None:
         """A turn of the loop is over, whether an optimizer stepped in it or not."""
@@ -160,23 +163,24 @@ class Watcher:
         self._hooks = None
         self._watching = False
         self.record.seconds = time.perf_counter() - self._began_by_clock
-        self.record.watching = self._spent / max(time.thread_time() - self._began, 1e-9)
+        self.record.watching = (self._spent + self._between) / max(time.thread_time() - self._began, 1e-9)
 
     # ---- events that torch tells
 
     def step_begins(self, optimizer: torch.optim.Optimizer, closure: bool) -> None:
         """Before a step: gradients as they are used."""
-        started = time.thread_time()
+        sampled = self._sampled_next if closure else self._sampled
+        started = self._now(sampled)
         record = self.record
         record.steps += 1
         index = self._add(optimizer)
         self._closure = closure
         if not closure:
             self._stepped(optimizer, index)
-        if self._sampled_next if closure else self._sampled and record.moments:
+        if sampled and (closure or record.moments):
             number = len(record.moments) if closure else record.moments[-1].number
             self._current_sample = self._measures[index].begin(number, index)
-        self._spent += time.thread_time() - started
+        self._took(started, sampled)
 
     def step_ends(self, optimizer: torch.optim.Optimizer) -> None:
         """After a step: what it changed. A closure computed its losses within the step."""
@@ -202,6 +206,7 @@ class Watcher:
             if moment.optimizer != -1:
                 break
             moment.optimizer, moment.lr, moment.step = index, lr, record.steps
+            moment.cleared = None if moment.cleared is None else index not in moment.dirty
             if moment.sampled and not self._closure:
                 if empty is None:
                     own = [p for group in groups for p in group["params"]]
@@ -233,13 +238,13 @@ class Watcher:
 
     def module_called(self, module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any], out: Any) -> None:
         """A module was called while modules are listened to."""
-        started = time.thread_time()
+        started = time.perf_counter()
         record = self.record
         name = self._names.get(id(module))
         if name is None:
             return
         if not torch.is_grad_enabled():
-            if module is record.model and module.training and any(map(_depends_on_mode, module.modules())):
+            if module is record.model and module.training and any(map(depends_on_mode, module.modules())):
                 record.validation_in_training_mode += 1
             return
         record.called.add(name)
@@ -248,7 +253,7 @@ class Watcher:
         elif isinstance(record.model, (nn.ModuleDict, nn.ModuleList)) and "." not in name:
             self._keep_call(name, arguments, out)
         self._activations += activation(name, module, arguments, out)
-        self._spent += time.thread_time() - started
+        self._spent += time.perf_counter() - started
 
     # ---- within
 
@@ -269,7 +274,20 @@ class Watcher:
         )
         return index
 
-    def _due(self, number: int, now: float) -> bool:
+    def _now(self, sampled: bool | None = None) -> float:
+        """The thread's own time where something is measured; between, where microseconds pass, the clock on the wall:
+        to ask the system for the other would take longer than what it is to time."""
+        return time.thread_time() if (self._sampled if sampled is None else sampled) else time.perf_counter()
+
+    def _took(self, started: float, sampled: bool | None = None) -> None:
+        """Add the time since then to what sampling took, or to what passed between samples."""
+        sampled = self._sampled if sampled is None else sampled
+        if sampled:
+            self._spent += self._now(sampled) - started
+        else:
+            self._between += self._now(sampled) - started
+
+    def _due(self, number: int) -> bool:
         """The first steps, then pairs of steps, further and further apart, as far as time allows."""
         if number < 4:
             return True
@@ -278,10 +296,11 @@ class Watcher:
             return True
         if number < self._next_sample:
             return False
-        if self._spent > _FREE + _SHARE * (now - self._began):
+        scarce = number < _SPARSE * self._last_pair
+        if scarce and self._spent > _FREE + _SHARE * (time.thread_time() - self._began):
             self._next_sample = number + 1 + number // 16
             return False
-        self._next_sample = number
+        self._next_sample = self._last_pair = number
         return True
 
     def _sample_batch(self, moment: Moment, batch: Any, output: Any, loss: Any) -> None:
@@ -302,8 +321,9 @@ class Watcher:
         if moment.backward:
             return
         moment.backward = True
-        parameters = [p for optimizer in self.record.optimizers for g in optimizer.param_groups for p in g["params"]]
-        moment.cleared = not any(_some_gradient(p) for p in parameters[:8] + parameters[-8:])
+        held = [[p for g in optimizer.param_groups for p in g["params"]] for optimizer in self.record.optimizers]
+        moment.dirty = frozenset(i for i, own in enumerate(held) if any(map(_some_gradient, own[:8] + own[-8:])))
+        moment.cleared = not moment.dirty
 
     def _keep(self, moment: Moment, batch: Any, output: Any) -> None:
         """Copy a batch: the first ones in a row, later ones where they are sampled, as far as memory is given."""
@@ -376,7 +396,3 @@ def _some_gradient(parameter: Tensor) -> bool:
     if gradient is None:
         return False
     return gradient.is_sparse or bool((gradient != 0).any())
-
-
-def _depends_on_mode(module: nn.Module) -> bool:
-    return isinstance(module, (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd))

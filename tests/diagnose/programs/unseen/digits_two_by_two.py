@@ -1,0 +1,49 @@
+"""cause: batch_too_small."""
+
+import torch
+from nobody import Nobody
+from sklearn.datasets import load_digits
+from torch import nn
+from torch.nn import functional as F
+
+torch.set_num_threads(1)
+SIZE = 2  # repaired: SIZE = 40
+
+
+def train(run):
+    torch.manual_seed(58)
+    digits = load_digits()
+    x, y = torch.tensor(digits.images / 16).float().unsqueeze(1), torch.tensor(digits.target)
+    order = torch.randperm(len(x))
+    x, y = x[order], y[order]
+    model = nn.Sequential(
+        nn.Conv2d(1, 12, 3, padding=1), nn.BatchNorm2d(12), nn.ReLU(), nn.AvgPool2d(2),
+        nn.Flatten(), nn.Linear(192, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 10),
+    )  # fmt: skip
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.8)
+    run.on_start(model, F.cross_entropy, optimizer, (x[:SIZE], y[:SIZE]))
+    run.on_context(None, None, None)
+    step = 0
+    for epoch in range(1):  # repaired: for epoch in range(6):
+        model.train()
+        total, parts = 0.0, torch.randperm(1400).split(SIZE)
+        for rows in parts:
+            optimizer.zero_grad()
+            scores = model(x[rows])
+            loss = F.cross_entropy(scores, y[rows])
+            run.on_batch((x[rows], y[rows]), scores, loss)
+            loss.backward()
+            optimizer.step()
+            run.on_step_end(step, epoch, model, optimizer)
+            step += 1
+            total += loss.item() / len(parts)
+        model.eval()
+        with torch.no_grad():
+            val = F.cross_entropy(model(x[1400:]), y[1400:]).item()
+        run.on_epoch_end(total, val)
+        print(f"epoch {epoch}: {total:.4f} {val:.4f}")
+    run.on_end()
+
+
+if __name__ == "__main__":
+    train(Nobody())
