@@ -3,7 +3,7 @@ BIN := .venv/bin
 DEMO := .venv/.demo
 READY := .venv/.test
 
-.PHONY: demo test kernels lint bench docs oracles peers evidence clean
+.PHONY: demo test kernels lint bench costs docs oracles peers evidence clean
 
 demo: $(DEMO)  ## which loss is best on a real data set: a verdict and a report
 	$(BIN)/lossary compare diabetes
@@ -31,6 +31,9 @@ peers: $(READY)  ## what the checker finds in the losses of other libraries
 evidence: $(DEMO)  ## does the advice of recommend pay on real data: docs/evidence.md, in half an hour of one core
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[compare,evidence]'
 	$(BIN)/python -m benchmarks.evidence
+
+costs: $(DEMO)  ## what each loss costs and how curved it is, anew: src/lossary/costs.json, on a machine with nothing else to do
+	$(BIN)/python -m benchmarks costs
 
 docs: $(READY)  ## the documentation, a page per loss, in site/
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[compare,docs]'

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from math_core import LatexError, LatexToMathML
 
-from lossary.catalogue import find, short_name
+from lossary.catalogue import cost, find, short_name
 from lossary.core import Definition
+from lossary.report.costs import cost_sentence
 from lossary.report.curves import curve, loss_svg
 from lossary.report.descriptions import (
     CLAIMS,
@@ -196,6 +197,8 @@ def _sections(definition: Definition, definitions: Sequence[Definition]) -> Iter
     yield f"Besides, it has the [options of every loss](../index.md#options-of-every-loss).{here}"
     shape = f"Before the reduction the values have the shape {_code(shape_words(card.values))}."
     yield " ".join([shape, *notes(card)])
+    if (measured := cost(definition.name)) is not None:
+        yield cost_sentence(measured)
     yield from (f"**{name}**: {markdown(text)}" for name, text in said.sections.items())
     if said.example:
         yield "## Example"

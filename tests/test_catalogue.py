@@ -80,6 +80,36 @@ def test_optional_bounds_say_so():
     assert isinstance(bounds, Optional) and "or None" in str(bounds)
 
 
+def test_every_loss_was_measured_and_no_entry_is_stale():
+    names = {definition.name for definition in ALL}
+    renew = "`python -m benchmarks costs` measures src/lossary/costs.json anew"
+    assert names - set(catalogue._costs()) == set(), renew
+    assert set(catalogue._costs()) - names == set(), renew
+
+
+@pytest.mark.parametrize("definition", ALL, ids=lambda d: d.name)
+def test_costs_are_sane_and_agree_with_the_claims(definition):
+    """No claim of convexity beside a negative curvature; and the gradient alone takes as much memory as the input."""
+    found = catalogue.cost(definition.name)
+    assert found.nanoseconds > 0 and found.time > 0 and found.memory >= 1
+    assert found.least_curvature <= found.most_curvature
+    if "convex" in definition.card.claims_under(definition.hyperparameters) and not definition.card.stops_gradient:
+        assert not found.nonconvex
+
+
+def test_costs_are_found_by_any_name():
+    assert catalogue.cost("MAE") is catalogue.cost("l1_loss") is catalogue.cost("L1Loss")
+    assert catalogue.to_dict(catalogue.get("mse"))["cost"]["least_curvature"] == 2  # of (x - y)²
+    with pytest.raises(UnknownNameError, match="huber"):
+        catalogue.cost("hubber")
+
+
+def test_a_loss_that_was_not_measured_has_no_cost(monkeypatch):
+    monkeypatch.setattr(catalogue, "_costs", dict)
+    assert catalogue.cost("huber") is None
+    assert catalogue.to_dict(catalogue.get("huber"))["cost"] is None
+
+
 @pytest.mark.parametrize("name", ["Huber (robust)", "Huber / whatever", "smooth something (Huber)"])
 def test_names_are_read_generously(name):
     assert catalogue.get(name).name == "huber_loss"

@@ -77,6 +77,7 @@ def test_what_it_sees_is_what_is_shown(generate):
     page = generate.page(get("huber"), ALL)
     parts = sections(page)
     assert "For regression. Also known as Huber.\n{ .facts }" in page
+    assert re.search(r"^Costs [\d.]+ times the MSE in time and .* curvature from 0 to 1: ", parts["Arguments"], re.M)
     assert "<mi>δ</mi>" in page and "<mtext>otherwise</mtext>" in page
     assert "Source: [doi:10.1214/aoms/1177703732](https://doi.org/10.1214/aoms/1177703732)" in page
     assert "<svg>prediction - target, value</svg>" in parts["Curve"]

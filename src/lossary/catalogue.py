@@ -3,12 +3,47 @@
 from __future__ import annotations
 
 import difflib
+import functools
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from importlib.resources import files
 from typing import Any
 
 from . import losses as losses  # defining them is what fills the catalogue
 from .core import ClaimName, Definition, UnknownNameError, When, definitions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a loss costs, and how its curvature varies, as ``benchmarks/costs.py`` measured it at the defaults.
+
+    Times and memory are of one forward and backward pass in float32, on one thread of a CPU. Curvatures are
+    eigenvalues of the Hessian of the values in the first input, over usual and wide draws; draws show what there is,
+    and can't prove that there is no more.
+    """
+
+    nanoseconds: float
+    """Processor time per element of the first input."""
+    time: float
+    """The same, in times of the squared error of as many elements."""
+    memory: float
+    """Bytes held at once beyond the inputs, at most, per byte of the first input."""
+    least_curvature: float | None
+    """The least eigenvalue that was met; ``None`` where none was finite."""
+    most_curvature: float | None
+    """The greatest."""
+
+    @property
+    def flat(self) -> bool:
+        """Whether the second derivative was 0 everywhere: it is linear, or piecewise linear, in its first input."""
+        return self.least_curvature == 0 and self.most_curvature == 0
+
+    @property
+    def nonconvex(self) -> bool:
+        """Whether negative curvature was met."""
+        return self.least_curvature is not None and self.least_curvature < 0
 
 
 def find(*, task: str | None = None, claims: Iterable[ClaimName] = (), good_at: Iterable[str] = ()) -> list[Definition]:
@@ -48,6 +83,23 @@ def get(name: str) -> Definition:
     raise UnknownNameError(f"lossary: no loss is called {name!r}; {hint}")
 
 
+def cost(name: str) -> Cost | None:
+    """What the loss of that name costs; ``None`` where it was not measured, as a loss of your own.
+
+    Args:
+        name: As for :func:`get`.
+
+    Raises:
+        UnknownNameError: if there is no such loss.
+
+    >>> found = cost("cauchy")
+    >>> found.nonconvex, found.flat, cost("L1").flat
+    (True, False, True)
+    """
+    measured = _costs()
+    return measured[name] if name in measured else measured.get(get(name).name)
+
+
 def short_name(definition: Definition) -> str:
     """The name without "_loss", as it is written on the command line: ``"huber"``."""
     return definition.name.removesuffix("_loss")
@@ -55,7 +107,7 @@ def short_name(definition: Definition) -> str:
 
 def to_dict(definition: Definition) -> dict[str, Any]:
     """The card as plain data, for JSON."""
-    card, module = definition.card, definition.module
+    card, module, measured = definition.card, definition.module, cost(definition.name)
     return {
         "name": definition.name,
         "module": None if module is None else module.__name__,
@@ -79,7 +131,15 @@ def to_dict(definition: Definition) -> dict[str, Any]:
         "good_at": sorted(card.good_at),
         "bad_at": sorted(card.bad_at),
         "elsewhere": dict(card.elsewhere),
+        "cost": None if measured is None else asdict(measured),
     }
+
+
+@functools.cache
+def _costs() -> Mapping[str, Cost]:
+    """All that was measured, by the name of the function."""
+    stored = json.loads(files("lossary").joinpath("costs.json").read_text(encoding="utf-8"))
+    return {name: Cost(**figures) for name, figures in stored["losses"].items()}
 
 
 def _names() -> dict[str, Definition]:

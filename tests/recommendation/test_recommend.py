@@ -8,9 +8,10 @@ import torch
 from sklearn import datasets
 
 import lossary
+from lossary.catalogue import Cost
 from lossary.comparison.candidates import candidates as compared
 from lossary.core import LossInputError
-from lossary.recommendation import GOAL_NAMES, KINDS, RULES, Effect, Situation, profile, recommend
+from lossary.recommendation import GOAL_NAMES, KINDS, RULES, Effect, Situation, profile, recommend, run
 from lossary.recommendation.candidates import candidates
 from lossary.recommendation.kinds import STRUCTURED
 from lossary.recommendation.rules import parse_goal
@@ -197,10 +198,10 @@ def test_rules_are_well_formed():
         assert rule.source and rule.evidence and rule.condition.kinds <= set(KINDS)
         assert rule.effects or rule.besides, rule.condition.name
         for effect in rule.effects:
-            ways = [effect.trait, effect.claim, effect.task, effect.losses or None]
+            ways = [effect.trait, effect.claim, effect.task, effect.losses or None, effect.time or None]
             assert sum(way is not None for way in ways) == 1, rule.condition.name
             assert set(effect.losses) <= known
-            assert effect.trait or effect.why or effect.claim, rule.condition.name
+            assert effect.trait or effect.why or effect.claim or effect.time, rule.condition.name
 
 
 def test_every_rule_has_its_figures_where_it_applies(recommended):
@@ -283,6 +284,30 @@ def test_points_follow_the_card(recommended):
     assert points(every["hinge"], Effect(weight=0.5, claim="convex")) == 0.5
     assert points(every["hinge"], Effect(weight=0.5, losses=("hinge",))) == 0.5
     assert points(every["hinge"], Effect(weight=0.5, task="regression")) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("time", "expected"), [(0.9, 2.0), (1.0, 2.0), (2.0, 1.0), (4.0, 0.0), (8.0, -1.0), (16.0, -2.0), (99.0, -2.0)]
+)
+def test_points_follow_the_measured_time(recommended, monkeypatch, time, expected):
+    """All of the weight at the time of the squared error, nothing at 4 times, all against at 16: by its logarithm."""
+    cost = Cost(nanoseconds=1.0, time=time, memory=1.0, least_curvature=0.0, most_curvature=1.0)
+    monkeypatch.setattr(run, "cost", lambda name: cost if name == "hinge_loss" else None)
+    every = {c.name: c for c in candidates(Situation(recommended("rare class").profile))}
+    assert points(every["hinge"], Effect(weight=2.0, time=True)) == expected
+    assert points(every["bce_with_logits"], Effect(weight=2.0, time=True)) == 0
+
+
+def test_the_goal_of_speed_tells_the_measured_time(recommended):
+    found = recommend(recommended("normal").profile, goals=["speed"])
+    told = {a.loss: r.sentence for a in found.ranking for r in (*a.pros, *a.cons) if r.rule == "goal: speed"}
+    for name in ("mse", "general_robust"):
+        figure = lossary.catalogue.cost(name).time
+        assert (
+            told[name] == f"It takes {figure:g} times as long as the squared error of as many numbers. Speed is wanted."
+        )
+    places = [advice.loss for advice in found.ranking]
+    assert places.index("mse") < places.index("general_robust")
 
 
 @pytest.mark.parametrize("drawn", ["clean labels", "rare class", "three classes", "labels"])

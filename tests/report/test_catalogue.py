@@ -1,6 +1,7 @@
 """The catalogue on the terminal."""
 
 import io
+import re
 
 import pytest
 from rich.cells import cell_len
@@ -46,6 +47,8 @@ def test_the_page_of_huber():
     assert rows["formula"] == "½ (x - y)² if |x - y| ≤ δ; δ (|x - y| - ½ δ) otherwise"
     assert rows["source"] == "https://doi.org/10.1214/aoms/1177703732"
     assert rows["parameters"] == "delta = 1.0: a number above 0"
+    assert re.match(r"[\d.]+ times the MSE in time", rows["costs"])
+    assert "curvaturefrom0to1:nonebelow0wasmet." in "".join(text.split())
     assert rows["module"] == "HuberLoss(delta=1.0, reduction='mean')"
     assert "prediction - target; delta = 1 (default)" in text
     assert "None" not in text and "()" not in text

@@ -87,7 +87,7 @@ class Kernel(ABC):
             warnings.warn(f"A kernel is not used, its loss is computed by torch: {error}", RuntimeWarning, stacklevel=4)
             return None
         if not math.isfinite((result.detach() if result.ndim == 0 else result.detach().sum()).item()):
-            return None  # what lies beyond single precision, or isn't a number, has one meaning: that of the composition
+            return None  # what isn't a number, or lies beyond single precision, is what the composition makes of it
         wanted = result_dtype(tensors)
         return result.to(wanted) if wanted in _HALF and not torch.is_autocast_enabled("cpu") else result
 

@@ -22,6 +22,8 @@ from lossary.core import (
     loss,
     reduce,
 )
+from lossary.kernels import Element, exp, log, maximum, where
+from lossary.kernels.soft import SummedOverClasses
 
 from .clouds import KernelMean, distances, squares
 
@@ -29,6 +31,15 @@ __all__ = [
     "JensenShannonLoss", "KLDivLoss", "MMDLoss", "SinkhornDivergenceLoss",
     "jensen_shannon_loss", "kl_div_loss", "mmd_loss", "sinkhorn_divergence_loss",
 ]  # fmt: skip
+
+
+def _kl_div(log_q: Element, target: Element, log_target: Element) -> tuple[Element, Element]:
+    p = where(log_target > 0.0, exp(target), target)
+    log_p = where(log_target > 0.0, target, log(maximum(target, _TINY)))
+    return where(p == 0.0, 0.0, p * (log_p - log_q)), -p
+
+
+_TINY = torch.finfo(torch.float32).tiny
 
 
 @loss(
@@ -52,7 +63,8 @@ __all__ = [
             "optax": "kl_divergence: the same, over the last axis",
             "kornia": "kl_div_loss_2d: of probabilities over height and width, one value per channel",
         },
-    )
+    ),
+    kernel=SummedOverClasses(_kl_div),
 )  # fmt: skip
 def kl_div_loss(log_probs: Tensor, target: Tensor, *, log_target: bool = False, **how: Unpack[Reduce]) -> Tensor:
     """Kullback-Leibler divergence of the prediction from the target: what it costs to code the target by it, in nats.

@@ -1,11 +1,10 @@
 """Losses of language models: over vocabularies so large that their logits should not be stored."""
 
-from collections.abc import Callable
-from typing import Annotated, Any
+from contextlib import nullcontext
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
-from torch.func import vjp
 from torch.nn import functional as F
 from typing_extensions import Unpack
 
@@ -19,6 +18,7 @@ from lossary.core import (
     Loss,
     LossInputError,
     NonNegative,
+    Optional,
     Positive,
     PositiveInt,
     Real,
@@ -35,10 +35,12 @@ from lossary.core import (
     require,
 )
 
-__all__ = ["LinearCrossEntropyLoss", "ZLoss", "linear_cross_entropy_loss", "sequence_log_probs", "z_loss"]
+from .imbalance.focal import faded_share
+from .output_layer import over_logits
 
-_OfRows = Callable[[Tensor, Tensor, "Tensor | None", Tensor], Tensor]
-"""The values of some rows: of hidden states, weight, bias, target."""
+__all__ = [
+    "LinearCrossEntropyLoss", "ZLoss", "linear_cross_entropy_loss", "linear_log_probs", "sequence_log_probs", "z_loss",
+]  # fmt: skip
 
 
 @loss(
@@ -46,13 +48,15 @@ _OfRows = Callable[[Tensor, Tensor, "Tensor | None", Tensor], Tensor]
         task=("language modelling", "multi-class classification"),
         inputs=[Real("n d | d"), Real("c d"), ClassIndex("n | ") | Simplex("n c | c")],
         values="n | ",
-        claims={"nonnegative", When("convex", "softcap is None and z_loss_weight == 0"),
+        claims={"nonnegative", When("convex", "softcap is None and z_loss_weight == 0 and gamma == 0"),
                 When("bounded_gradient", "z_loss_weight == 0"), "smooth"},
-        formula=r"-w_y \log \mathrm{softmax}(z)_y + \lambda \Big(\log \sum_k e^{z_k}\Big)^2, \quad"
-                r" z = s \tanh\big((W h + b) / s\big)",
-        source="arXiv:2411.09009; z-loss: arXiv:2204.02311, sec. 5; softcap: arXiv:2408.00118, sec. 2",
+        formula=r"-w_y (1 - p_y)^\gamma \log p_y + \lambda w_y \Big(\log \sum_k e^{z_k}\Big)^2, \quad"
+                r" p = \mathrm{softmax}(z),\ z = s \tanh\big((W h + b) / s\big)",
+        source="arXiv:2411.09009; z-loss: arXiv:2204.02311, sec. 5; softcap: arXiv:2408.00118, sec. 2; "
+               "gamma: arXiv:1708.02002, eq. 4",
         settings=[{"label_smoothing": 0.1, "class_weight": torch.linspace(0.5, 2.0, 7)},
-                  {"z_loss_weight": 0.1, "softcap": 5.0, "linear_bias": torch.linspace(-1.0, 1.0, 7)}],
+                  {"z_loss_weight": 0.1, "softcap": 5.0, "linear_bias": torch.linspace(-1.0, 1.0, 7)},
+                  {"gamma": 2.0}, {"gamma": 0.5, "label_smoothing": 0.1}],
         sizes={"d": (2,), "c": (7,)},  # a vocabulary wider than the hidden states, so that rows are taken in parts
         tune={"label_smoothing": (0.0, 0.1), "z_loss_weight": (0.0, 1e-4)},
         good_at={"memory", "many classes", "calibrated probabilities"},
@@ -76,6 +80,7 @@ def linear_cross_entropy_loss(
     class_weight: ClassWeight | None = None,
     ignore_index: int = -100,
     label_smoothing: Fraction = 0.0,
+    gamma: NonNegative = 0.0,
     z_loss_weight: NonNegative = 0.0,
     softcap: Positive | None = None,
     chunk_size: PositiveInt | None = None,
@@ -83,10 +88,11 @@ def linear_cross_entropy_loss(
 ) -> Tensor:
     r"""Cross-entropy of the logits of a linear layer, which are never stored whole: hidden states in, loss out.
 
-    The rows are taken in chunks, forward and, recomputed, backward: the memory beyond the inputs is that of one chunk
-    of logits. Value and gradient are those of :func:`lossary.cross_entropy_loss` of ``hidden @ linear_weight.T``, to
-    rounding. Half precision is computed in float32. Inside ``torch.compile`` the rows are taken at once. It may be
-    differentiated twice, though in reverse mode only.
+    The rows are taken in chunks, forward and, recomputed, backward: the memory beyond the inputs and their gradients is
+    that of a few chunks of logits. Value and gradient are those of :func:`lossary.cross_entropy_loss` of
+    ``hidden @ linear_weight.T``, to rounding; with ``gamma``, those of :func:`lossary.softmax_focal_loss`. Half
+    precision is computed in float32. Inside ``torch.compile`` and ``torch.func``, and for a second derivative, the rows
+    are taken at once.
 
     The mean divides by the total weight of the classes of the targets; where every target is ignored it is 0.
 
@@ -98,6 +104,8 @@ def linear_cross_entropy_loss(
         class_weight: One weight per class, ``(c,)``; it multiplies the penalty of ``z_loss_weight`` too.
         ignore_index: Rows with this target do not count.
         label_smoothing: Share of the target that is spread evenly over all classes, in [0, 1].
+        gamma: How fast the cross-entropy fades as its class becomes clear; each class by its own probability, where the
+            target has several.
         z_loss_weight: Weight of the squared log-partition, see :func:`z_loss`; 1e-4 is usual.
         softcap: Bound of the logits, which are squashed by :math:`s \tanh(z / s)`; 30 is usual.
         chunk_size: Rows per chunk; ``None`` for as many as make the logits of a chunk as large as ``hidden``, and for
@@ -106,26 +114,21 @@ def linear_cross_entropy_loss(
     >>> linear_cross_entropy_loss(torch.tensor([[2.0]]), torch.tensor([[1.0], [0.0]]), torch.tensor([0]))
     tensor(0.1269)
     """
-    penalised = isinstance(z_loss_weight, Tensor) or z_loss_weight > 0
-
-    def of_rows(hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor) -> Tensor:
-        logits = F.linear(hidden, weight, bias)
-        if softcap is not None:
-            logits = softcap * torch.tanh(logits / softcap)
-        values = F.cross_entropy(logits, target, weight=class_weight, label_smoothing=label_smoothing, reduction="none")
-        if not penalised:
-            return values
-        penalty = z_loss_weight * torch.logsumexp(logits, -1) ** 2
-        return values + penalty * _weight_of_target(target, class_weight)
 
     def values_of(hidden: Tensor, target: Tensor) -> Tensor:
-        rows = _chunk_rows(hidden, linear_weight) if chunk_size is None else chunk_size
-        if hidden.ndim == 1 or len(hidden) <= rows or torch.compiler.is_compiling():
-            return of_rows(hidden, linear_weight, linear_bias, target)
-        values: Tensor = _InChunks.apply(  # type: ignore[no-untyped-call]
-            hidden, linear_weight, linear_bias, target, of_rows, rows
+        return over_logits(
+            _cross_entropy,
+            hidden,
+            linear_weight,
+            linear_bias,
+            target,
+            chunk_size=chunk_size,
+            class_weight=class_weight,
+            label_smoothing=label_smoothing,
+            gamma=gamma,
+            z_loss_weight=z_loss_weight,
+            softcap=softcap,
         )
-        return values
 
     if target.is_floating_point():
         return reduce(values_of(hidden, target), **how)
@@ -142,6 +145,7 @@ class LinearCrossEntropyLoss(Loss, of=linear_cross_entropy_loss):
     class_weight: ClassWeight | None = None
     ignore_index: int = -100
     label_smoothing: Fraction = 0.0
+    gamma: NonNegative = 0.0
     z_loss_weight: NonNegative = 0.0
     softcap: Positive | None = None
     chunk_size: PositiveInt | None = None
@@ -155,6 +159,7 @@ class LinearCrossEntropyLoss(Loss, of=linear_cross_entropy_loss):
         class_weight: Tensor | None = None,
         ignore_index: int = -100,
         label_smoothing: float = 0.0,
+        gamma: float = 0.0,
         z_loss_weight: float = 0.0,
         softcap: float | None = None,
         chunk_size: int | None = None,
@@ -168,6 +173,7 @@ class LinearCrossEntropyLoss(Loss, of=linear_cross_entropy_loss):
             class_weight=class_weight,
             ignore_index=ignore_index,
             label_smoothing=label_smoothing,
+            gamma=gamma,
             z_loss_weight=z_loss_weight,
             softcap=softcap,
             chunk_size=chunk_size,
@@ -188,71 +194,50 @@ class LinearCrossEntropyLoss(Loss, of=linear_cross_entropy_loss):
         )
 
 
-def _chunk_rows(hidden: Tensor, weight: Tensor) -> int:
-    """Rows whose logits take about as much memory as all hidden states, but enough to pay for a chunk.
+def _cross_entropy(
+    logits: Tensor,
+    target: Tensor,
+    class_weight: Tensor | None,
+    label_smoothing: float,
+    gamma: float,
+    z_loss_weight: float,
+    softcap: float | None,
+) -> Tensor:
+    logits = _capped(logits, softcap)
+    if _is_on(gamma):
+        values = _focal(logits, target, class_weight, label_smoothing, gamma)
+    else:
+        values = F.cross_entropy(logits, target, weight=class_weight, label_smoothing=label_smoothing, reduction="none")
+    if not _is_on(z_loss_weight):
+        return values
+    penalty = z_loss_weight * torch.logsumexp(logits, -1) ** 2
+    return values + penalty * _weight_of_target(target, class_weight)
 
-    Each chunk reads the whole weight and adds to the whole of its gradient: ``d`` rows cost as much memory as that, and
-    beyond 256 the arithmetic outweighs it.
-    """
-    classes, features = weight.shape
-    alike = -(-hidden.numel() // max(classes, 1))
-    return max(1, alike, min(features, 256))
+
+def _focal(logits: Tensor, target: Tensor, class_weight: Tensor | None, label_smoothing: float, gamma: float) -> Tensor:
+    soft = target.is_floating_point()
+    if not soft and not _is_on(label_smoothing):  # the one class that counts is enough
+        nll = F.cross_entropy(logits, target, reduction="none")
+        return faded_share(nll, gamma) * nll * _weight_of_target(target, class_weight)
+    nll = -torch.log_softmax(logits, -1)
+    each = faded_share(nll, gamma) * nll * (1.0 if class_weight is None else class_weight)
+    own = (target * each).sum(-1) if soft else each.gather(-1, target.unsqueeze(-1)).squeeze(-1)
+    return (1.0 - label_smoothing) * own + label_smoothing * each.mean(-1)
+
+
+def _capped(logits: Tensor, softcap: float | None) -> Tensor:
+    return logits if softcap is None else softcap * torch.tanh(logits / softcap)
+
+
+def _is_on(hyperparameter: float | Tensor) -> bool:
+    """Whether it is above 0; a tensor, which may be learned and is not read, counts as if it were."""
+    return isinstance(hyperparameter, Tensor) or hyperparameter > 0
 
 
 def _weight_of_target(target: Tensor, class_weight: Tensor | None) -> Tensor | float:
     if class_weight is None:
         return 1.0
     return target @ class_weight if target.is_floating_point() else class_weight[target]
-
-
-_ROWS = (0, 3)
-"""Which inputs of ``_InChunks`` have one row per value: hidden states and target."""
-
-
-class _InChunks(torch.autograd.Function):
-    """The values of all rows, computed chunk by chunk; the backward pass computes each chunk again.
-
-    The backward pass is made of differentiable operations, so it may be differentiated, and mapped.
-    """
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(
-        hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, of_rows: _OfRows, rows: int
-    ) -> Tensor:
-        chunks = zip(torch.split(hidden, rows), torch.split(target, rows), strict=True)
-        return torch.cat([of_rows(h, weight, bias, t) for h, t in chunks])
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        hidden, weight, bias, target, ctx.of_rows, ctx.rows = inputs
-        ctx.save_for_backward(hidden, weight, bias, target)
-
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        (upstream,) = grad_outputs
-        hidden, weight, bias, target = ctx.saved_tensors
-        wanted = [i for i in range(4) if ctx.needs_input_grad[i]]
-        by_row: dict[int, list[Tensor]] = {i: [] for i in wanted if i in _ROWS}
-        total: dict[int, Tensor] = {}
-        chunks = [torch.split(x, ctx.rows) for x in (hidden, target, upstream)]
-        for h, t, u in zip(chunks[0], chunks[1], chunks[2], strict=True):
-            inputs = (h, weight, bias, t)
-
-            def of_wanted(*some: Tensor, inputs: tuple[Any, ...] = inputs) -> Tensor:
-                given = dict(zip(wanted, some, strict=True))
-                values: Tensor = ctx.of_rows(*(given.get(i, x) for i, x in enumerate(inputs)))
-                return values
-
-            pull_back = vjp(of_wanted, *(inputs[i] for i in wanted))[1]
-            for i, gradient in zip(wanted, pull_back(u), strict=True):
-                if i in _ROWS:
-                    by_row[i].append(gradient)
-                else:
-                    total[i] = total[i] + gradient if i in total else gradient
-        gradients = {**total, **{i: torch.cat(parts) for i, parts in by_row.items()}}
-        return (*(gradients.get(i) for i in range(4)), None, None)
 
 
 @loss(
@@ -323,3 +308,83 @@ def sequence_log_probs(logits: Tensor, target: Tensor, mask: Tensor | None = Non
     chosen = log_probs.gather(-1, torch.where(counted, target, 0).unsqueeze(-1)).squeeze(-1)
     total = torch.where(counted, chosen, 0.0).sum(-1)
     return total / counted.sum(-1).clamp(min=1) if average else total
+
+
+def linear_log_probs(
+    hidden: Tensor,
+    linear_weight: Tensor,
+    target: Tensor,
+    mask: Tensor | None = None,
+    *,
+    linear_bias: Tensor | None = None,
+    softcap: float | None = None,
+    chunk_size: int | None = None,
+) -> Tensor:
+    """Log-probability of each target under the logits of a linear layer, which are never stored whole.
+
+    Not a loss: it makes, with their gradients, what :func:`lossary.dpo_loss` and the other losses of preferences, or
+    :func:`lossary.ppo_clip_loss` and the other losses of policies, take. Those of preferences take one number per
+    sequence, as :func:`sequence_log_probs` gives it: the sum of these over the last dimension, or, for an average, that
+    over ``mask.sum(-1)``. Memory and second derivatives are those of :func:`linear_cross_entropy_loss`; autocast is
+    off inside.
+
+    Args:
+        hidden: Hidden states, ``(*n, d)``, aligned with the target: for a model that predicts the next token,
+            ``hidden[:, :-1]`` with ``tokens[:, 1:]``.
+        linear_weight: Weight of the output layer, ``(c, d)``, for a vocabulary of ``c``.
+        target: Index of the token at each place, ``(*n)``.
+        mask: True where a token counts, ``(*n)`` or its leading dimensions. Where it is False the result is 0, and
+            hidden states may be NaN and targets anything.
+        linear_bias: Bias of the output layer, ``(c,)``.
+        softcap: Bound of the logits, as in :func:`linear_cross_entropy_loss`.
+        chunk_size: Rows per chunk, as there.
+
+    Returns:
+        One number per target, ``(*n)``, in float32 or wider.
+
+    Raises:
+        LossInputError: if the shapes or types do not fit, or ``softcap`` or ``chunk_size`` is not above 0.
+
+    >>> linear_log_probs(torch.tensor([[2.0]]), torch.tensor([[1.0], [0.0]]), torch.tensor([0]))
+    tensor([-0.1269])
+    """
+    _refuse_what_does_not_fit(hidden, linear_weight, target, linear_bias)
+    require(Optional(Within(0.0, above=True)), "linear_log_probs", "softcap", softcap)
+    require(Optional(Within(1, whole=True)), "linear_log_probs", "chunk_size", chunk_size)
+    if mask is not None:
+        counted = align(mask, target, "mask")
+        hidden, target = torch.where(counted.unsqueeze(-1), hidden, 0.0), torch.where(counted, target, 0)
+    wide = torch.promote_types(torch.promote_types(hidden.dtype, linear_weight.dtype), torch.float32)
+    device = hidden.device.type
+    autocast = device != "meta" and torch.is_autocast_enabled(device)
+    with torch.autocast(device, enabled=False) if autocast else nullcontext():
+        chosen = over_logits(
+            _log_prob,
+            hidden.to(wide).reshape(-1, hidden.shape[-1]),
+            linear_weight.to(wide),
+            None if linear_bias is None else linear_bias.to(wide),
+            target.reshape(-1),
+            chunk_size=chunk_size,
+            softcap=softcap,
+        ).reshape(target.shape)
+    return chosen if mask is None else torch.where(counted, chosen, 0.0)
+
+
+def _refuse_what_does_not_fit(hidden: Tensor, weight: Tensor, target: Tensor, bias: Tensor | None) -> None:
+    fits = hidden.shape[:-1] == target.shape and hidden.ndim == target.ndim + 1
+    if not fits or weight.ndim != 2 or weight.shape[1] != hidden.shape[-1]:
+        raise LossInputError(
+            "linear_log_probs: `hidden` must be (*n, d), `linear_weight` (c, d) and `target` (*n), got "
+            f"{tuple(hidden.shape)}, {tuple(weight.shape)} and {tuple(target.shape)}."
+        )
+    if target.is_floating_point():
+        raise LossInputError(f"linear_log_probs: `target` must be indices of tokens, got {target.dtype}.")
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise LossInputError(
+            f"linear_log_probs: `linear_bias` must be ({len(weight)},), one for each row of `linear_weight`, got "
+            f"{tuple(bias.shape)}."
+        )
+
+
+def _log_prob(logits: Tensor, target: Tensor, softcap: float | None) -> Tensor:
+    return -F.cross_entropy(_capped(logits, softcap), target, reduction="none")

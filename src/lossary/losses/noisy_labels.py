@@ -23,6 +23,8 @@ from lossary.core import (
     loss,
     reduce_classes,
 )
+from lossary.kernels import Element, exp_of_negative, expm1
+from lossary.kernels.rows import Likelihood
 
 __all__ = [
     "BiTemperedLogisticLoss", "GeneralizedCrossEntropyLoss", "SymmetricCrossEntropyLoss", "bi_tempered_logistic_loss",
@@ -152,6 +154,10 @@ def _log_tempered_softmax(logits: Tensor, t: float, axis: int) -> Tensor:
     return _log_tempered_exp(shifted - normaliser, t)
 
 
+def _generalized(nll: Element, q: Element) -> tuple[Element, Element]:
+    return -expm1(-q * nll) / q, exp_of_negative(-q * nll)
+
+
 @loss(
     Card(
         task="multi-class classification",
@@ -170,7 +176,8 @@ def _log_tempered_softmax(logits: Tensor, t: float, axis: int) -> Tensor:
             "keras": "CategoricalGeneralizedCrossEntropy; q 0.5 by default, takes class indices, for all its name, and"
             " probabilities; its gradient is NaN where one is 0",
         },
-    )
+    ),
+    kernel=Likelihood(_generalized),
 )  # fmt: skip
 def generalized_cross_entropy_loss(
     logits: Tensor,
@@ -212,6 +219,11 @@ class GeneralizedCrossEntropyLoss(PairLoss, of=generalized_cross_entropy_loss):
     ignore_index: int = -100
 
 
+def _symmetric(nll: Element, alpha: Element, beta: Element, log_zero: Element) -> tuple[Element, Element]:
+    reverse = -beta * log_zero
+    return alpha * nll - reverse * expm1(-nll), alpha + reverse * exp_of_negative(-nll)
+
+
 @loss(
     Card(
         task="multi-class classification",
@@ -231,7 +243,8 @@ class GeneralizedCrossEntropyLoss(PairLoss, of=generalized_cross_entropy_loss):
             "catalyst": "SymmetricCrossEntropyLoss; takes probabilities, alpha 1 and beta 1 by default, A = log(1e-4);"
             " its cross-entropy too is with the clipped target, and so has 1e-4 of every wrong class",
         },
-    )
+    ),
+    kernel=Likelihood(_symmetric),
 )  # fmt: skip
 def symmetric_cross_entropy_loss(
     logits: Tensor,

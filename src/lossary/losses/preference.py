@@ -1,7 +1,8 @@
 """Losses that tune a policy to preferences between its outputs, from the log-probabilities of whole sequences.
 
 The functions take one number per sequence, so they serve any model; :func:`lossary.sequence_log_probs` makes these
-numbers from the logits of a language model.
+numbers from the logits of a language model, and :func:`lossary.linear_log_probs` those of its tokens from hidden
+states, for vocabularies too large for their logits.
 """
 
 import torch

@@ -1,4 +1,7 @@
-"""Losses for policies and values that learn from rewards."""
+"""Losses for policies and values that learn from rewards.
+
+:func:`lossary.linear_log_probs` makes log-probabilities of tokens without their logits.
+"""
 
 from typing import Literal
 

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from typing_extensions import Unpack
 
 from lossary.core import Card, ClassIndex, Length, LogSimplex, LossInputError, ManyLoss, Reduce, Within, loss, reduce
+from lossary.kernels.sequences import Alignments
 
 __all__ = ["CTCLoss", "ctc_loss"]
 
@@ -44,7 +45,8 @@ class Label(ClassIndex):
             "optax": "ctc_loss: logits (n, t, c) and paddings instead of lengths",
             "keras": "CTC: logits (n, t, c), targets padded with 0",
         },
-    )
+    ),
+    kernel=Alignments(),
 )  # fmt: skip
 def ctc_loss(
     log_probs: Tensor,

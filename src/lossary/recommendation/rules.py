@@ -138,9 +138,10 @@ class Condition:
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """Points for the losses that it names, by one of four ways; below 0 they speak against.
+    """Points for the losses that it names, by one of five ways; below 0 they speak against.
 
-    A trait gives its weight to losses that are good at it and takes it from those that are bad at it.
+    A trait gives its weight to losses that are good at it and takes it from those that are bad at it. Measured time
+    gives it to losses that take no longer than the squared error, nothing at 4 times as long, and takes it at 16.
     """
 
     weight: float
@@ -150,6 +151,8 @@ class Effect:
     """The loss's home: the first task on its card."""
     losses: tuple[str, ...] = ()
     """Names without "_loss"."""
+    time: bool = False
+    """Whether the measured time decides, by :func:`lossary.catalogue.cost`."""
     why: str = ""
     """Completes "it ..."; where empty the trait or the claim says it."""
 

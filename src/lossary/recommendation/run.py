@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
 
+from lossary.catalogue import cost
 from lossary.core import Finding, LossInputError
 
 from .candidates import Candidate, candidates
@@ -93,6 +95,10 @@ def points(candidate: Candidate, effect: Effect) -> float:
         return effect.weight * (effect.claim in card.claims_under(held))
     if effect.task is not None:
         return effect.weight * (effect.task in card.tasks)
+    if effect.time:
+        measured = cost(definition.name)
+        share = 0.0 if measured is None else max(-1.0, min(1.0, 1.0 - math.log2(measured.time) / 2.0))
+        return round(effect.weight * share, 1)  # finer differences are within what timings differ by
     return effect.weight * (definition.name.removesuffix("_loss") in effect.losses)
 
 
@@ -114,7 +120,9 @@ def ranked(
 def _advice(candidate: Candidate, score: float, fired: Sequence[Rule], situation: Situation) -> Advice:
     reasons = [
         Reason(
-            rule=rule.condition.name, weight=weight, sentence=f"It {_why(effect, weight)}. {rule.sentence(situation)}"
+            rule=rule.condition.name,
+            weight=weight,
+            sentence=f"It {_why(candidate, effect, weight)}. {rule.sentence(situation)}",
         )
         for rule in fired
         for effect in rule.effects
@@ -137,9 +145,11 @@ def _advice(candidate: Candidate, score: float, fired: Sequence[Rule], situation
     )
 
 
-def _why(effect: Effect, weight: float) -> str:
+def _why(candidate: Candidate, effect: Effect, weight: float) -> str:
     if effect.why:
         return effect.why
+    if effect.time and (measured := cost(candidate.definition.name)) is not None:
+        return f"takes {measured.time:g} times as long as the squared error of as many numbers"
     if effect.trait is not None:
         return f"is {'good' if (weight > 0) == (effect.weight > 0) else 'bad'} at {effect.trait}"
     return f"is {effect.claim or effect.task}".replace("_", " ")

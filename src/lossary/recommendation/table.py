@@ -299,7 +299,7 @@ GOALS: tuple[Rule, ...] = (
           (Effect(weight=1.0, trait="outliers"), Effect(weight=1.0, trait="label noise"),
            Effect(weight=0.3, claim="bounded_gradient", why="lets no single error pull without limit")),
           "Huber 1964, doi:10.1214/aoms/1177703732"),
-    goal_rule("speed", _ALL, "Speed is wanted.", (Effect(weight=0.8, trait="speed"),), "the cards"),
+    goal_rule("speed", _ALL, "Speed is wanted.", (Effect(weight=0.8, time=True),), "lossary.catalogue.cost"),
 )  # fmt: skip
 
 RULES: tuple[Rule, ...] = (*USUAL, *NUMBERS, *CLASSES, *COMMON, *GOALS, *STRUCTURED_RULES)

@@ -9,10 +9,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from lossary.catalogue import short_name
+from lossary.catalogue import cost, short_name
 from lossary.core import Definition
 
 from . import braille, formulas
+from .costs import cost_sentence
 from .curves import LossCurve, curve, extent
 from .descriptions import (
     Field,
@@ -98,6 +99,8 @@ def _rows(definition: Definition, *, unicode: bool) -> Iterator[tuple[str, Rende
     shared = Field("sample_weight, mask, reduction, denominator", "As for every loss.", "", "", "")
     yield "options", _fields([shared, *options(definition)])
     yield "value", " ".join([f"{shape_words(card.values)} before the reduction.", *notes(card)])
+    if (measured := cost(definition.name)) is not None:
+        yield "costs", Text(cost_sentence(measured).removeprefix("Costs "))
     if definition.module is not None:
         yield "module", Text(signatures(definition)[1])
     for heading, text in documentation(definition.function).sections.items():

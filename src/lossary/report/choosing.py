@@ -218,6 +218,9 @@ def _effect(effect: Effect, competing: Sequence[Definition]) -> Iterator[str]:
         yield f"{pro} what has a {effect.claim.replace('_', ' ')}{_names(held)}{why}"
     elif effect.task is not None:
         yield f"{pro} losses for {effect.task}{why}"
+    elif effect.time:
+        yield f"{pro} what takes no longer than `mse`, as it was measured; less the longer it takes, none at 4 times"
+        yield f"{con} what takes 16 times as long or longer; less the shorter it takes"
     else:
         names = ", ".join(f"`{name}`" for name in effect.losses)
         yield f"{pro} {names}: {'it' if len(effect.losses) == 1 else 'each'} {effect.why}"

@@ -26,7 +26,9 @@ from lossary.core import (
     reduce,
     reduce_classes,
 )
-from lossary.kernels import Element, Elementwise, log, log1p, logistic, maximum
+from lossary.kernels import Element, Elementwise, expm1, log, log1p, logistic, maximum
+from lossary.kernels.rows import Likelihood, LogLikelihood
+from lossary.kernels.soft import CrossEntropy
 
 __all__ = [
     "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "MultiLabelSoftMarginLoss", "NLLLoss",
@@ -149,6 +151,10 @@ class BCEWithLogitsLoss(PairLoss, of=bce_with_logits_loss):
     label_smoothing: Fraction = 0.0
 
 
+def _likelihood(nll: Element) -> tuple[Element, Element]:
+    return nll, 1.0
+
+
 @loss(
     Card(
         task="multi-class classification",
@@ -175,7 +181,8 @@ class BCEWithLogitsLoss(PairLoss, of=bce_with_logits_loss):
             "torchium": "LabelSmoothingLoss; spreads the smoothing over the K - 1 wrong classes only, which is"
             " label_smoothing * K / (K - 1) here",
         },
-    )
+    ),
+    kernel=CrossEntropy(_likelihood),
 )  # fmt: skip
 def cross_entropy_loss(
     logits: Tensor,
@@ -234,7 +241,8 @@ class CrossEntropyLoss(PairLoss, of=cross_entropy_loss):
         bad_at={"label noise", "class imbalance"},
         known_as=("negative log-likelihood", "NLL", "negative log-likelihood on log-probs"),
         elsewhere={"torch": "NLLLoss; `weight` is `class_weight`, and where every target is ignored it gives NaN"},
-    )
+    ),
+    kernel=LogLikelihood(),
 )  # fmt: skip
 def nll_loss(
     log_probs: Tensor,
@@ -313,6 +321,11 @@ class MultiLabelSoftMarginLoss(PairLoss, of=multi_label_soft_margin_loss):
     class_weight: ClassWeight | None = None
 
 
+def _poly1(nll: Element, epsilon: Element) -> tuple[Element, Element]:
+    falling = expm1(-nll)  # p - 1
+    return nll - epsilon * falling, (1.0 + epsilon) + epsilon * falling
+
+
 @loss(
     Card(
         task="multi-class classification",
@@ -331,7 +344,8 @@ class MultiLabelSoftMarginLoss(PairLoss, of=multi_label_soft_margin_loss):
             "optax": "poly_loss_cross_entropy; epsilon 2 by default, targets as probabilities",
             "timm": "PolyCrossEntropy; epsilon 2 by default",
         },
-    )
+    ),
+    kernel=Likelihood(_poly1),
 )  # fmt: skip
 def poly1_cross_entropy_loss(
     logits: Tensor,

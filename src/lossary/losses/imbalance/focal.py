@@ -23,7 +23,8 @@ from lossary.core import (
     reduce,
     reduce_classes,
 )
-from lossary.kernels import Element, Elementwise, exp_of_negative, logistic, maximum
+from lossary.kernels import Element, Elementwise, exp_of_negative, expm1, log, logistic, maximum
+from lossary.kernels.rows import Likelihood
 
 __all__ = [
     "AsymmetricLoss", "AsymmetricSingleLabelLoss", "Poly1SigmoidFocalLoss", "SigmoidFocalLoss", "SoftmaxFocalLoss",
@@ -160,6 +161,12 @@ class Poly1SigmoidFocalLoss(PairLoss, of=poly1_sigmoid_focal_loss):
     epsilon: Annotated[float, Within(-1.0)] = -1.0
 
 
+def _fading_likelihood(nll: Element, gamma: Element) -> tuple[Element, Element]:
+    rest = maximum(-expm1(-nll), 1e-37)  # 1 - p
+    fading = exp_of_negative(gamma * log(rest))
+    return fading * nll, fading * (1.0 + gamma * (1.0 - rest) * (nll / rest))
+
+
 @loss(
     Card(
         task="multi-class classification",
@@ -188,7 +195,8 @@ class Poly1SigmoidFocalLoss(PairLoss, of=poly1_sigmoid_focal_loss):
             "catalyst": "FocalLossMultiClass; the sum of one sigmoid focal loss per class, with alpha 0.25; of images"
             " it pairs logits with the wrong pixels",
         },
-    )
+    ),
+    kernel=Likelihood(_fading_likelihood),
 )  # fmt: skip
 def softmax_focal_loss(
     logits: Tensor,
@@ -217,7 +225,7 @@ def softmax_focal_loss(
 
     def values_of(logits: Tensor, target: Tensor) -> Tensor:
         nll = F.cross_entropy(logits, target, reduction="none")
-        values = _fading(nll, gamma) * nll
+        values = faded_share(nll, gamma) * nll
         return values if class_weight is None else values * class_weight[target]
 
     return reduce_classes(values_of, logits, target, class_weight=class_weight, ignore_index=ignore_index, **how)
@@ -283,8 +291,8 @@ def asymmetric_loss(
     # -log((1 - p) + m) in logarithms, exact also where 1 - p is too small for a float. Where p is below m, it is below
     # 0 and fades to nothing.
     raised = -torch.logaddexp(F.logsigmoid(-logits), torch.full_like(logits, margin).log())
-    present = _fading(missed, gamma_positive) * missed
-    absent = _fading(raised, gamma_negative) * raised
+    present = faded_share(missed, gamma_positive) * missed
+    absent = faded_share(raised, gamma_negative) * raised
     return reduce(target * present + (1.0 - target) * absent, **how)
 
 
@@ -351,7 +359,7 @@ def asymmetric_single_label_loss(
         nll = -logits.log_softmax(axis)
         even = label_smoothing / logits.shape[axis]
         right = torch.zeros_like(nll, dtype=torch.bool).scatter(axis, target.unsqueeze(axis), True)
-        fading = torch.where(right, _fading(nll, gamma_positive), torch.exp(-gamma_negative * nll))
+        fading = torch.where(right, faded_share(nll, gamma_positive), torch.exp(-gamma_negative * nll))
         values = (torch.where(right, 1.0 - label_smoothing + even, even) * fading * nll).sum(axis)
         return values if class_weight is None else values * class_weight[target]
 
@@ -368,7 +376,7 @@ class AsymmetricSingleLabelLoss(PairLoss, of=asymmetric_single_label_loss):
     ignore_index: int = -100
 
 
-def _fading(nll: Tensor, gamma: float) -> Tensor:
+def faded_share(nll: Tensor, gamma: float) -> Tensor:
     """(1 - p)^gamma of p = exp(-nll). Where p is 1 or more it is 0 with a gradient of 0, also for gamma below 1."""
     rest = -torch.expm1(-nll)
     certain = rest <= 0
@@ -379,6 +387,6 @@ def _sigmoid_focal(logits: Tensor, target: Tensor, gamma: float, alpha: float | 
     """The values of the focal loss, and ``epsilon`` times the first term of their expansion."""
     sides = []
     for nll in (-F.logsigmoid(logits), -F.logsigmoid(-logits)):
-        sides.append(_fading(nll, gamma) * (nll - epsilon * torch.expm1(-nll)))
+        sides.append(faded_share(nll, gamma) * (nll - epsilon * torch.expm1(-nll)))
     positive, negative = (1.0, 1.0) if alpha is None else (alpha, 1.0 - alpha)
     return positive * target * sides[0] + negative * (1.0 - target) * sides[1]

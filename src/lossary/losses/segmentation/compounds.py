@@ -1,5 +1,7 @@
 """Overlap and pixel-wise losses added up: the one for small regions, the other for a gradient at every pixel."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from typing_extensions import Unpack
@@ -18,16 +20,44 @@ from lossary.core import (
     loss,
     reduce,
 )
+from lossary.kernels.class_regions import ClassRegions
+from lossary.kernels.regions import Areas, LogitRegions
 from lossary.losses.classification import bce_with_logits_loss, cross_entropy_loss
 from lossary.losses.imbalance import sigmoid_focal_loss
 
 from .lovasz import counted_pixels, one_hot
-from .regions import any_pixel, dice_loss, pixel_mean
+from .regions import areas_of, dice_by_area, flat, pixels, seen
 
 __all__ = [
     "DiceBCELoss", "DiceCrossEntropyLoss", "DiceFocalLoss",
     "dice_bce_loss", "dice_cross_entropy_loss", "dice_focal_loss",
 ]  # fmt: skip
+
+
+def _dice_cross_entropy(
+    areas: Areas,
+    entropy: Tensor,
+    *,
+    dice_weight: float,
+    cross_entropy_weight: float,
+    smooth: float,
+    class_weight: Tensor | None,
+    **how: Unpack[Weighted],
+) -> Tensor:
+    """From the mean cross-entropy of each sample."""
+    dice = dice_by_area(areas, smooth)
+    dice = dice.mean(1) if class_weight is None else (dice * class_weight).sum(1) / class_weight.sum()
+    counted = seen(areas)
+    values = dice_weight * dice + cross_entropy_weight * entropy
+    return reduce(values, mask=None if counted is None else counted.any(1), **how)
+
+
+def _by_class(areas: Areas, losses: Tensor, *, class_weight: Tensor | None, **options: Any) -> Tensor:
+    """From the sums of the cross-entropies of each class's pixels, without their class's weight."""
+    weight = losses.new_ones(()) if class_weight is None else class_weight
+    total = (areas.target * weight).sum(1)
+    entropy = (losses * weight).sum(1) / torch.where(total == 0, 1.0, total)
+    return _dice_cross_entropy(areas, entropy, class_weight=class_weight, **options)
 
 
 @loss(
@@ -50,7 +80,8 @@ __all__ = [
         elsewhere={"MONAI": "DiceCELoss(to_onehot_y=True, softmax=True); lambda_dice, lambda_ce; its cross-entropy is "
                             "averaged over all pixels of the batch, the same unless pixels are ignored or weighed",
                    "nnU-Net": "DC_and_CE_loss; batch Dice, which is negative"},
-    )
+    ),
+    kernel=ClassRegions(_by_class),
 )  # fmt: skip
 def dice_cross_entropy_loss(
     logits: Tensor,
@@ -86,19 +117,23 @@ def dice_cross_entropy_loss(
     logits = torch.where(counted.unsqueeze(1), logits, 0.0)
     regions = one_hot(target, logits.shape[1]).to(logits.dtype)
     kept = counted.unsqueeze(1).expand_as(logits)
-    dice = dice_loss(logits.softmax(1), regions, smooth=smooth, mask=kept, reduction="none")
+    areas = areas_of(logits.softmax(1), regions, kept)
     entropy = cross_entropy_loss(
         logits, target, class_weight=class_weight, ignore_index=ignore_index, mask=counted, reduction="none"
     )
-    if class_weight is None:
-        dice, entropy = dice.mean(1), pixel_mean(entropy.unsqueeze(1), counted.unsqueeze(1)).squeeze(1)
-    else:
-        dice = (dice * class_weight).sum(1) / class_weight.sum()
+    pixel_weight = counted.to(entropy.dtype)
+    if class_weight is not None:
         pixel_weight = torch.where(counted, class_weight[torch.where(counted, target, 0)], 0.0)
-        total = pixel_weight.unsqueeze(-1).flatten(1).sum(1)
-        entropy = entropy.unsqueeze(-1).flatten(1).sum(1) / torch.where(total == 0, 1.0, total)
-    values = dice_weight * dice + cross_entropy_weight * entropy
-    return reduce(values, mask=counted.unsqueeze(-1).flatten(1).any(1), **how)
+    entropies, weights = (x.unsqueeze(-1).flatten(1).sum(1) for x in (entropy, pixel_weight))
+    return _dice_cross_entropy(
+        areas,
+        entropies / torch.where(weights == 0, 1.0, weights),
+        dice_weight=dice_weight,
+        cross_entropy_weight=cross_entropy_weight,
+        smooth=smooth,
+        class_weight=class_weight,
+        **how,
+    )
 
 
 class DiceCrossEntropyLoss(PairLoss, of=dice_cross_entropy_loss):
@@ -109,6 +144,13 @@ class DiceCrossEntropyLoss(PairLoss, of=dice_cross_entropy_loss):
     smooth: NonNegative = 1.0
     class_weight: ClassWeight | None = None
     ignore_index: int = -100
+
+
+def _dice_bce(
+    areas: Areas, losses: Tensor, *, dice_weight: float, bce_weight: float, smooth: float, **how: Unpack[Weighted]
+) -> Tensor:
+    values = dice_weight * dice_by_area(areas, smooth) + bce_weight * (losses / pixels(areas))
+    return reduce(values, mask=seen(areas), **how)
 
 
 @loss(
@@ -127,7 +169,8 @@ class DiceCrossEntropyLoss(PairLoss, of=dice_cross_entropy_loss):
         bad_at={"boundary accuracy", "label noise"},
         known_as=("Dice + BCE", "BCE-Dice", "Dice BCE"),
         elsewhere={"MONAI": "DiceCELoss(sigmoid=True)", "nnU-Net": "DC_and_BCE_loss; batch Dice, which is negative"},
-    )
+    ),
+    kernel=LogitRegions(_dice_bce, bce_with_logits_loss),
 )  # fmt: skip
 def dice_bce_loss(
     logits: Tensor,
@@ -154,9 +197,9 @@ def dice_bce_loss(
     >>> dice_bce_loss(torch.zeros(1, 1, 2), torch.tensor([[[0.0, 1.0]]]))  # Dice 1/3, cross-entropy log 2
     tensor(1.0265)
     """
-    dice = dice_loss(logits.sigmoid(), target, smooth=smooth, mask=mask, reduction="none")
-    entropy = pixel_mean(bce_with_logits_loss(logits, target, mask=mask, reduction="none"), mask)
-    return reduce(dice_weight * dice + bce_weight * entropy, mask=any_pixel(mask), **how)
+    areas = areas_of(logits.sigmoid(), target, mask)
+    losses = flat(bce_with_logits_loss(logits, target, mask=mask, reduction="none")).sum(-1)
+    return _dice_bce(areas, losses, dice_weight=dice_weight, bce_weight=bce_weight, smooth=smooth, **how)
 
 
 class DiceBCELoss(PairLoss, of=dice_bce_loss):
@@ -165,6 +208,22 @@ class DiceBCELoss(PairLoss, of=dice_bce_loss):
     dice_weight: NonNegative = 1.0
     bce_weight: NonNegative = 1.0
     smooth: NonNegative = 1.0
+
+
+def _dice_focal(
+    areas: Areas,
+    losses: Tensor,
+    *,
+    dice_weight: float,
+    focal_weight: float,
+    gamma: float,
+    alpha: float | None,
+    smooth: float,
+    **how: Unpack[Weighted],
+) -> Tensor:
+    """The losses of the pixels know gamma and alpha."""
+    values = dice_weight * dice_by_area(areas, smooth) + focal_weight * (losses / pixels(areas))
+    return reduce(values, mask=seen(areas), **how)
 
 
 @loss(
@@ -182,7 +241,8 @@ class DiceBCELoss(PairLoss, of=dice_bce_loss):
         bad_at={"boundary accuracy", "label noise", "calibrated probabilities"},
         known_as=("Dice + focal", "Dice + focal compound"),
         elsewhere={"MONAI": "DiceFocalLoss(sigmoid=True); alpha=None by default"},
-    )
+    ),
+    kernel=LogitRegions(_dice_focal, sigmoid_focal_loss),
 )
 def dice_focal_loss(
     logits: Tensor,
@@ -213,9 +273,10 @@ def dice_focal_loss(
     >>> dice_focal_loss(torch.zeros(1, 1, 2), torch.tensor([[[0.0, 1.0]]]), alpha=None)  # Dice 1/3, focal log 2 / 4
     tensor(0.5066)
     """
-    dice = dice_loss(logits.sigmoid(), target, smooth=smooth, mask=mask, reduction="none")
+    areas = areas_of(logits.sigmoid(), target, mask)
     focal = sigmoid_focal_loss(logits, target, gamma=gamma, alpha=alpha, mask=mask, reduction="none")
-    return reduce(dice_weight * dice + focal_weight * pixel_mean(focal, mask), mask=any_pixel(mask), **how)
+    weights = {"dice_weight": dice_weight, "focal_weight": focal_weight}
+    return _dice_focal(areas, flat(focal).sum(-1), gamma=gamma, alpha=alpha, smooth=smooth, **weights, **how)
 
 
 class DiceFocalLoss(PairLoss, of=dice_focal_loss):

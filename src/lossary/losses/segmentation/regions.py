@@ -1,6 +1,6 @@
 """Losses of the overlap of regions: what is hit, what is predicted in excess, what is missed."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ from lossary.core import (
     masked_sum,
     reduce,
 )
+from lossary.kernels.regions import Areas, Regions
 
 __all__ = [
     "BatchDiceLoss", "DiceLoss", "FocalTverskyLoss", "GeneralizedDiceLoss", "JaccardLoss", "MCCLoss", "TverskyLoss",
@@ -52,12 +53,30 @@ def any_pixel(mask: Tensor | None) -> Tensor | None:
     return None if mask is None else flat(mask).any(-1)
 
 
-def _areas(probs: Tensor, target: Tensor, mask: Tensor | None, dim: int | tuple[int, ...]) -> tuple[Tensor, ...]:
-    """The areas of true positives, false positives and false negatives, and of the target."""
+def areas_of(probs: Tensor, target: Tensor, mask: Tensor | None, area: Area = "linear") -> Areas:
+    """What is hit, in excess, missed and there, by sample and class."""
     p, t = flat(probs), flat(target)
     kept = None if mask is None else flat(mask)
-    hit, excess, missed = p * t, p * (1 - t), (1 - p) * t
-    return tuple(masked_sum(x, kept, dim) for x in (hit, excess, missed, t))
+    if area == "linear":
+        hit, excess, missed = (masked_sum(x, kept, -1) for x in (p * t, p * (1 - t), (1 - p) * t))
+    else:
+        hit, excess = masked_sum(p * t, kept, -1), masked_sum((p - t) ** 2, kept, -1)
+        missed = torch.zeros_like(hit)
+    return Areas(hit, excess, missed, masked_sum(t, kept, -1), p.shape[-1] if kept is None else kept.sum(-1))
+
+
+def seen(areas: Areas) -> Tensor | None:
+    """Which regions have a pixel that counts."""
+    return None if isinstance(areas.pixels, int) else areas.pixels > 0
+
+
+def pixels(areas: Areas) -> Tensor | int:
+    """How many pixels count, and 1 where none does: what sums over pixels are divided by for their mean."""
+    return max(areas.pixels, 1) if isinstance(areas.pixels, int) else areas.pixels.clamp(min=1)
+
+
+_NOTHING = torch.finfo(torch.float32).tiny ** 0.5
+"""An area below which the square in a gradient underflows to 0."""
 
 
 def _share(wrong: Tensor, total: Tensor) -> Tensor:
@@ -65,39 +84,34 @@ def _share(wrong: Tensor, total: Tensor) -> Tensor:
 
     Losses are written as the wrong share and not as 1 minus the right one: exact near 0, and never below it.
     """
-    nothing = total < torch.finfo(total.dtype).tiny ** 0.5  # below it the gradient's square underflows to 0
+    nothing = total < _NOTHING
     return torch.where(nothing, 0.0, wrong) / torch.where(nothing, 1.0, total)
 
 
 def _reduce_classes(
-    values: Tensor,
-    area: Tensor,
-    seen: Tensor | None,
-    absent: Absent,
-    class_weight: Tensor | None,
-    **how: Unpack[Weighted],
+    values: Tensor, areas: Areas, absent: Absent, class_weight: Tensor | None, **how: Unpack[Weighted]
 ) -> Tensor:
-    """Reduce values whose last dimension runs over the classes; ``area`` is the area of each target."""
+    """Reduce values whose last dimension runs over the classes of ``areas``."""
+    counted = seen(areas)
     if absent == "skip":
-        present = area > 0
-        seen = present if seen is None else seen & present
+        present = areas.target > 0
+        counted = present if counted is None else counted & present
     if class_weight is None:
-        return reduce(values, mask=seen, **how)
+        return reduce(values, mask=counted, **how)
     weight = class_weight.expand_as(values)
-    return reduce(values * weight, mask=seen, counts=weight, **how)
+    return reduce(values * weight, mask=counted, counts=weight, **how)
+
+
+def dice_by_area(areas: Areas, smooth: float) -> Tensor:
+    """The values of Dice."""
+    wrong = areas.excess + areas.missed
+    return _share(wrong, 2 * areas.hit + wrong + smooth)
 
 
 def _dice(
-    probs: Tensor, target: Tensor, mask: Tensor | None, smooth: float, area: Area, dim: int | tuple[int, ...]
-) -> tuple[Tensor, Tensor]:
-    """The values of Dice, summed over ``dim``, and the area of the target."""
-    hit, excess, missed, target_area = _areas(probs, target, mask, dim)
-    if area == "linear":
-        wrong = excess + missed
-        return _share(wrong, 2 * hit + wrong + smooth), target_area
-    p, t, kept = flat(probs), flat(target), None if mask is None else flat(mask)
-    wrong = masked_sum((p - t) ** 2, kept, dim)
-    return _share(wrong, masked_sum(p**2 + t**2, kept, dim) + smooth), target_area
+    areas: Areas, *, smooth: float, absent: Absent, class_weight: Tensor | None, **how: Unpack[Weighted]
+) -> Tensor:
+    return _reduce_classes(dice_by_area(areas, smooth), areas, absent, class_weight, **how)
 
 
 @loss(
@@ -123,7 +137,8 @@ def _dice(
             "keras": "Dice; one value for all samples and classes together unless axis is given",
             "kornia": "dice_loss; takes logits and class indices",
         },
-    )
+    ),
+    kernel=Regions(_dice, squares={"area": "squared"}),
 )  # fmt: skip
 def dice_loss(
     probs: Tensor,
@@ -156,8 +171,8 @@ def dice_loss(
     >>> dice_loss(torch.tensor([[[1.0, 1.0, 0.0, 0.0]]]), torch.tensor([[[0.0, 1.0, 0.0, 0.0]]]), smooth=0.0)
     tensor(0.3333)
     """
-    values, target_area = _dice(probs, target, mask, smooth, area, -1)
-    return _reduce_classes(values, target_area, any_pixel(mask), absent, class_weight, **how)
+    areas = areas_of(probs, target, mask, area)
+    return _dice(areas, smooth=smooth, absent=absent, class_weight=class_weight, **how)
 
 
 class DiceLoss(PairLoss, of=dice_loss):
@@ -167,6 +182,12 @@ class DiceLoss(PairLoss, of=dice_loss):
     area: Area = "linear"
     absent: Absent = "count"
     class_weight: ClassWeight | None = None
+
+
+def _batch_dice(areas: Areas, **options: Any) -> Tensor:
+    hit, excess, missed, target, pixels = areas
+    of_all = pixels if isinstance(pixels, int) else pixels.sum(0)
+    return _dice(Areas(hit.sum(0), excess.sum(0), missed.sum(0), target.sum(0), of_all), **options)
 
 
 @loss(
@@ -191,7 +212,8 @@ class DiceLoss(PairLoss, of=dice_loss):
             "pytorch-toolbelt": "DiceLoss; its only form",
             "pytorch_optimizer": "DiceLoss; its only form",
         },
-    )
+    ),
+    kernel=Regions(_batch_dice, squares={"area": "squared"}, over_batch=True),
 )  # fmt: skip
 def batch_dice_loss(
     probs: Tensor,
@@ -220,9 +242,8 @@ def batch_dice_loss(
     >>> batch_dice_loss(torch.ones(2, 1, 4), torch.tensor([[[1.0, 1, 1, 1]], [[0.0, 0, 0, 0]]]), smooth=0.0)
     tensor(0.3333)
     """
-    values, target_area = _dice(probs, target, mask, smooth, area, (0, -1))
-    seen = None if mask is None else flat(mask).any(-1).any(0)
-    return _reduce_classes(values, target_area, seen, absent, class_weight, **how)
+    areas = areas_of(probs, target, mask, area)
+    return _batch_dice(areas, smooth=smooth, absent=absent, class_weight=class_weight, **how)
 
 
 class BatchDiceLoss(PairLoss, of=batch_dice_loss):
@@ -236,6 +257,17 @@ class BatchDiceLoss(PairLoss, of=batch_dice_loss):
 
 Weighting = Literal["inverse square", "inverse", "uniform"]
 _POWERS: dict[str, float] = {"inverse square": 2.0, "inverse": 1.0, "uniform": 0.0}
+
+
+def _generalized_dice(areas: Areas, *, smooth: float, weighting: Weighting, **how: Unpack[Weighted]) -> Tensor:
+    there = areas.target > 0
+    smallest = torch.where(there, areas.target, torch.inf).amin(1, keepdim=True)
+    smallest = torch.where(smallest.isinf(), 1.0, smallest)
+    weight = (smallest / torch.where(there, areas.target, smallest)) ** _POWERS[weighting]
+    wrong = (weight * (areas.excess + areas.missed)).sum(1)
+    values = _share(wrong, 2 * (weight * areas.hit).sum(1) + wrong + smooth)
+    counted = seen(areas)
+    return reduce(values, mask=None if counted is None else counted.any(1), **how)
 
 
 @loss(
@@ -257,7 +289,8 @@ _POWERS: dict[str, float] = {"inverse square": 2.0, "inverse": 1.0, "uniform": 0
                      " beside weights of 1/area^2 and take over where regions are large; here smooth is in pixels of"
                      " the rarest class",
         },
-    )
+    ),
+    kernel=Regions(_generalized_dice),
 )  # fmt: skip
 def generalized_dice_loss(
     probs: Tensor,
@@ -283,15 +316,7 @@ def generalized_dice_loss(
     >>> generalized_dice_loss(torch.ones(1, 2, 4), torch.tensor([[[1.0, 1, 1, 1], [0, 0, 0, 1]]]))  # 3 / 5.5
     tensor(0.5455)
     """
-    hit, excess, missed, area = _areas(probs, target, mask, -1)
-    there = area > 0
-    smallest = torch.where(there, area, torch.inf).amin(1, keepdim=True)
-    smallest = torch.where(smallest.isinf(), 1.0, smallest)
-    weight = (smallest / torch.where(there, area, smallest)) ** _POWERS[weighting]
-    wrong = (weight * (excess + missed)).sum(1)
-    values = _share(wrong, 2 * (weight * hit).sum(1) + wrong + smooth)
-    seen = any_pixel(mask)
-    return reduce(values, mask=None if seen is None else seen.any(1), **how)
+    return _generalized_dice(areas_of(probs, target, mask), smooth=smooth, weighting=weighting, **how)
 
 
 class GeneralizedDiceLoss(PairLoss, of=generalized_dice_loss):
@@ -299,6 +324,13 @@ class GeneralizedDiceLoss(PairLoss, of=generalized_dice_loss):
 
     smooth: NonNegative = 0.0
     weighting: Weighting = "inverse square"
+
+
+def _jaccard(
+    areas: Areas, *, smooth: float, absent: Absent, class_weight: Tensor | None, **how: Unpack[Weighted]
+) -> Tensor:
+    wrong = areas.excess + areas.missed
+    return _reduce_classes(_share(wrong, areas.hit + wrong + smooth), areas, absent, class_weight, **how)
 
 
 @loss(
@@ -320,7 +352,8 @@ class GeneralizedDiceLoss(PairLoss, of=generalized_dice_loss):
             "MONAI": "DiceLoss(jaccard=True); its smoothing counts half: smooth_nr = smooth_dr = 2 * smooth",
             "segmentation-models-pytorch": "JaccardLoss; sums over the batch",
         },
-    )
+    ),
+    kernel=Regions(_jaccard),
 )  # fmt: skip
 def jaccard_loss(
     probs: Tensor,
@@ -347,10 +380,8 @@ def jaccard_loss(
     >>> jaccard_loss(torch.tensor([[[1.0, 1.0, 0.0, 0.0]]]), torch.tensor([[[0.0, 1.0, 0.0, 0.0]]]), smooth=0.0)
     tensor(0.5000)
     """
-    hit, excess, missed, target_area = _areas(probs, target, mask, -1)
-    wrong = excess + missed
-    values = _share(wrong, hit + wrong + smooth)
-    return _reduce_classes(values, target_area, any_pixel(mask), absent, class_weight, **how)
+    areas = areas_of(probs, target, mask)
+    return _jaccard(areas, smooth=smooth, absent=absent, class_weight=class_weight, **how)
 
 
 class JaccardLoss(PairLoss, of=jaccard_loss):
@@ -359,6 +390,25 @@ class JaccardLoss(PairLoss, of=jaccard_loss):
     smooth: NonNegative = 1.0
     absent: Absent = "count"
     class_weight: ClassWeight | None = None
+
+
+def _tversky_values(areas: Areas, false_positive: float, false_negative: float, smooth: float) -> Tensor:
+    wrong = false_positive * areas.excess + false_negative * areas.missed
+    return _share(wrong, areas.hit + wrong + smooth)
+
+
+def _tversky(
+    areas: Areas,
+    *,
+    false_positive: float,
+    false_negative: float,
+    smooth: float,
+    absent: Absent,
+    class_weight: Tensor | None,
+    **how: Unpack[Weighted],
+) -> Tensor:
+    values = _tversky_values(areas, false_positive, false_negative, smooth)
+    return _reduce_classes(values, areas, absent, class_weight, **how)
 
 
 @loss(
@@ -386,7 +436,8 @@ class JaccardLoss(PairLoss, of=jaccard_loss):
                      "it is false_negative; beta is false_positive",
             "catalyst": "TverskyLoss; alpha is false_negative",
         },
-    )
+    ),
+    kernel=Regions(_tversky),
 )  # fmt: skip
 def tversky_loss(
     probs: Tensor,
@@ -419,16 +470,15 @@ def tversky_loss(
     >>> tversky_loss(half, target, smooth=0.0), tversky_loss(target, half, smooth=0.0)
     (tensor(0.4118), tensor(0.2308))
     """
-    values, target_area = _tversky(probs, target, mask, false_positive, false_negative, smooth)
-    return _reduce_classes(values, target_area, any_pixel(mask), absent, class_weight, **how)
-
-
-def _tversky(
-    probs: Tensor, target: Tensor, mask: Tensor | None, false_positive: float, false_negative: float, smooth: float
-) -> tuple[Tensor, Tensor]:
-    hit, excess, missed, target_area = _areas(probs, target, mask, -1)
-    wrong = false_positive * excess + false_negative * missed
-    return _share(wrong, hit + wrong + smooth), target_area
+    return _tversky(
+        areas_of(probs, target, mask),
+        false_positive=false_positive,
+        false_negative=false_negative,
+        smooth=smooth,
+        absent=absent,
+        class_weight=class_weight,
+        **how,
+    )
 
 
 class TverskyLoss(PairLoss, of=tversky_loss):
@@ -439,6 +489,23 @@ class TverskyLoss(PairLoss, of=tversky_loss):
     smooth: NonNegative = 1.0
     absent: Absent = "count"
     class_weight: ClassWeight | None = None
+
+
+def _focal_tversky(
+    areas: Areas,
+    *,
+    gamma: float,
+    false_positive: float,
+    false_negative: float,
+    smooth: float,
+    absent: Absent,
+    class_weight: Tensor | None,
+    **how: Unpack[Weighted],
+) -> Tensor:
+    wrong = _tversky_values(areas, false_positive, false_negative, smooth)
+    perfect = wrong == 0  # where the slope of the power would be infinite
+    values = torch.where(perfect, 0.0, torch.where(perfect, 1.0, wrong) ** (1 / gamma))
+    return _reduce_classes(values, areas, absent, class_weight, **how)
 
 
 @loss(
@@ -464,7 +531,8 @@ class TverskyLoss(PairLoss, of=tversky_loss):
             "unified-focal-loss": "FocalTverskyLoss; its gamma is 1/gamma here; delta is false_negative, 1 - delta"
                                   " false_positive; sums over the batch",
         },
-    )
+    ),
+    kernel=Regions(_focal_tversky),
 )  # fmt: skip
 def focal_tversky_loss(
     probs: Tensor,
@@ -498,10 +566,16 @@ def focal_tversky_loss(
     >>> focal_tversky_loss(half, target, gamma=2.0, smooth=0.0)  # the root of the Tversky loss, 0.4118
     tensor(0.6417)
     """
-    wrong, target_area = _tversky(probs, target, mask, false_positive, false_negative, smooth)
-    perfect = wrong == 0  # where the slope of the power would be infinite
-    values = torch.where(perfect, 0.0, torch.where(perfect, 1.0, wrong) ** (1 / gamma))
-    return _reduce_classes(values, target_area, any_pixel(mask), absent, class_weight, **how)
+    return _focal_tversky(
+        areas_of(probs, target, mask),
+        gamma=gamma,
+        false_positive=false_positive,
+        false_negative=false_negative,
+        smooth=smooth,
+        absent=absent,
+        class_weight=class_weight,
+        **how,
+    )
 
 
 class FocalTverskyLoss(PairLoss, of=focal_tversky_loss):
@@ -513,6 +587,18 @@ class FocalTverskyLoss(PairLoss, of=focal_tversky_loss):
     smooth: NonNegative = 1.0
     absent: Absent = "count"
     class_weight: ClassWeight | None = None
+
+
+def _mcc(areas: Areas, **how: Unpack[Weighted]) -> Tensor:
+    number = pixels(areas)
+    # With shares instead of areas TP TN - FP FN is E[pt] - E[p]E[t], and nothing overflows on a large volume.
+    both, wrong = areas.hit / number, areas.excess + areas.missed
+    p, t = both + areas.excess / number, both + areas.missed / number
+    square = p * (1 - p) * t * (1 - t)
+    defined = square > 0
+    correlation = torch.where(defined, (both - p * t) / torch.where(defined, square, 1.0).sqrt(), 0.0)
+    values = torch.where(~defined & (wrong == 0), 0.0, 1 - correlation)
+    return reduce(values, mask=seen(areas), **how)
 
 
 @loss(
@@ -531,7 +617,8 @@ class FocalTverskyLoss(PairLoss, of=focal_tversky_loss):
             "MONAI": "MCCLoss; adds smooth_dr = 1e-5 under the root",
             "segmentation-models-pytorch": "MCCLoss; sums over the batch, adds eps = 1e-5 to each of the four areas",
         },
-    )
+    ),
+    kernel=Regions(_mcc),
 )  # fmt: skip
 def mcc_loss(probs: Tensor, target: Tensor, *, mask: Tensor | None = None, **how: Unpack[Weighted]) -> Tensor:
     """One minus the correlation of region and target, which counts true negatives too; per sample and class, up to 2.
@@ -547,14 +634,7 @@ def mcc_loss(probs: Tensor, target: Tensor, *, mask: Tensor | None = None, **how
     >>> mcc_loss(torch.tensor([[[1.0, 1.0, 0.0, 0.0]]]), torch.tensor([[[1.0, 0.0, 1.0, 0.0]]]))
     tensor(1.)
     """
-    p, t, both = (pixel_mean(x, mask) for x in (probs, target, probs * target))
-    wrong = pixel_mean(probs * (1 - target) + (1 - probs) * target, mask)
-    # With shares instead of areas TP TN - FP FN is E[pt] - E[p]E[t], and nothing overflows on a large volume.
-    square = p * (1 - p) * t * (1 - t)
-    defined = square > 0
-    correlation = torch.where(defined, (both - p * t) / torch.where(defined, square, 1.0).sqrt(), 0.0)
-    values = torch.where(~defined & (wrong == 0), 0.0, 1 - correlation)
-    return reduce(values, mask=any_pixel(mask), **how)
+    return _mcc(areas_of(probs, target, mask), **how)
 
 
 class MCCLoss(PairLoss, of=mcc_loss):
