@@ -209,6 +209,5 @@ def test_left_to_the_composition():
     assert not served(LOSS, (log_probs, target.short(), times, counts))
     assert not served(LOSS, (log_probs, target, times, counts), blank=6)
     joined = one_after_the_other(log_probs, target, times, counts)
-    assert not served(LOSS, joined, mask=torch.ones(4, dtype=torch.bool))
     assert not served(LOSS, (log_probs, joined[1][1:], times, counts))
     assert not served(LOSS, (log_probs, target, times, counts), sample_weight=torch.ones(4, requires_grad=True))

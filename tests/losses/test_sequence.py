@@ -99,3 +99,16 @@ def test_arguments_must_fit():
         lossary.ctc_loss(uniform(3), *x, blank=3)
     with pytest.raises(lossary.core.LossInputError, match="`log_probs` must have at least one time"):
         lossary.ctc_loss(uniform(0), *x)
+
+
+@pytest.mark.parametrize("smallest", [1, 1 << 20], ids=["kernel", "composition"])
+def test_a_masked_sequence_keeps_its_place_among_joined_targets(smallest):
+    """Its labels still stand there, so the sequences behind it begin after them."""
+    torch.manual_seed(0)
+    log_probs = torch.randn(9, 3, 5).log_softmax(-1)
+    target, times, counts = torch.tensor([1, 2, 3, 1, 4, 2]), torch.tensor([9, 8, 9]), torch.tensor([2, 1, 3])
+    with lossary.kernels.enabled(smallest=smallest):
+        whole = lossary.ctc_loss(log_probs, target, times, counts, reduction="none")
+        mask = torch.tensor([False, True, True])
+        masked = lossary.ctc_loss(log_probs, target, times, counts, reduction="none", mask=mask)
+    torch.testing.assert_close(masked, torch.where(mask, whole, 0.0))

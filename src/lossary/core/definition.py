@@ -115,7 +115,7 @@ class Definition:
         full = torch.empty(shape_of(at, sizes), device="meta")
         options["mask"] = mask = align(mask, full, "mask")
         return [
-            fill_masked(t, mask, shape=d.pattern(alternative), at=at, neutral=d.neutral)
+            fill_masked(t, mask, shape=d.pattern(alternative), at=at, neutral=d.neutral) if d.filled else t
             for d, t in zip(chosen, ready, strict=True)
         ]
 

@@ -61,6 +61,8 @@ class Domain:
     """A value at which every loss on this domain is finite and smooth; stands in for masked elements."""
     floating: ClassVar[bool] = True
     """Whether the loss computes with it: such inputs are brought to one floating-point type."""
+    filled: ClassVar[bool] = True
+    """Whether what is masked is filled with ``neutral``."""
     differentiable: ClassVar[bool] = True
     """Whether it varies continuously, so that a gradient means something."""
     extremes: ClassVar[tuple[float, ...]] = (0.0, 1e4, -1e4)
@@ -273,6 +275,7 @@ class Length(Domain):
 
     of: str = "t"
 
+    filled: ClassVar[bool] = False  # where sequences stand one after the other, a masked one still takes its place
     floating: ClassVar[bool] = False
     differentiable: ClassVar[bool] = False
 

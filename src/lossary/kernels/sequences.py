@@ -38,8 +38,6 @@ class Alignments(Kernel):
             return None
         if target.ndim == 1:
             joined = len(sequences) == 1
-            if joined and options.get("mask") is not None:
-                return None
             room, needed = len(target), int(counts.sum())
         elif len(sequences) == 1 and target.ndim == 2 and len(target) == len(times):
             joined, room, needed = False, target.shape[1], int(counts.max())
