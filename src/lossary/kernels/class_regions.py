@@ -12,7 +12,7 @@ from torch import Tensor
 from lossary.core import align
 
 from . import region_loops
-from .arithmetic import exp_of_negative, where
+from .arithmetic import exp_of_negative
 from .dispatch import Kernel, Work
 from .region_loops import AREAS, UNIT
 from .regions import Areas, FromAreas, as_array, options_of_areas
@@ -50,8 +50,14 @@ class ClassRegions(Kernel):
 def _loops() -> tuple[Any, Any]:
     from .compiled import Loop
 
-    read = Loop(region_loops.class_areas, "class_regions", body=exp_of_negative, more=region_loops.spread, where=where)
-    return read, Loop(region_loops.class_slopes, "class_regions", where=where)
+    read = Loop(
+        region_loops.class_areas,
+        "class_regions",
+        body=exp_of_negative,
+        more=region_loops.spread,
+        pick=region_loops.chosen,
+    )
+    return read, Loop(region_loops.class_slopes, "class_regions", pick=region_loops.chosen)
 
 
 class _Classes(FromAreas):

@@ -69,6 +69,9 @@ def compiled_loop(loop: Callable[..., Any], name: str, **bodies: Callable[..., A
 
 def _add_to(digest: Any, body: Callable[..., Any]) -> None:
     """Add an expression, and those that it calls, to a digest."""
+    if body in PRIMITIVES:
+        digest.update(body.__name__.encode())
+        return
     code = body.__code__
     digest.update(repr((code.co_code, [c for c in code.co_consts if not isinstance(c, str)], code.co_names)).encode())
     for name in code.co_names:

@@ -5,7 +5,7 @@ each with sums of its own, so that a single large volume too is shared among thr
 pixel to the first, for what was read last is still in the cache.
 """
 
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, assignment"
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, assignment, operator"
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from .arithmetic import log1p, where
+from .arithmetic import Element, log1p, where
 
 __all__ = [
-    "AREAS", "UNIT", "areas", "class_areas", "class_slopes", "linear", "linear_slope", "logit_areas", "logit_slopes",
-    "slopes", "spread", "squared", "squared_slope",
+    "AREAS", "UNIT", "areas", "chosen", "class_areas", "class_slopes", "linear", "linear_slope", "logit_areas",
+    "logit_slopes", "slopes", "spread", "squared", "squared_slope",
 ]  # fmt: skip
 
 UNIT = 1 << 16
@@ -36,6 +36,8 @@ logistic: Any = None
 """The same for :func:`lossary.kernels.logistic`."""
 more: Any = None
 """The same for :func:`spread`."""
+pick: Any = None
+"""The same for :func:`chosen`."""
 
 
 def linear(p, t):
@@ -58,9 +60,14 @@ def squared_slope(p, t, hit, excess, missed):
     return hit * t + 2.0 * excess * (p - t)
 
 
-def spread(others, own):
+def spread(others: Element, own: Element) -> Element:
     """The logarithm of the sum of exponentials, of which the largest is 1: exact where it is the target's."""
     return log1p(others + (own - 1.0))
+
+
+def chosen(condition: Element, x: Element, y: Element) -> Element:
+    """One of both, as an expression: of a branch the loop might make a store that depends, which is slow."""
+    return where(condition, x, y)
 
 
 def areas(x, t, mask, size, sums, start, stop):
@@ -203,7 +210,7 @@ def class_areas(z, t, mask, ignored, gx, sums, size, start, stop):
                 row, other = (c % 2) * TILE, ((c + 1) % 2) * TILE
                 zs, old, new = z[first + c * size : first + c * size + n], tops[row : row + n], tops[other : other + n]
                 for i in range(zs.size):
-                    new[i] = where(zs[i] > old[i], zs[i], old[i])
+                    new[i] = pick(zs[i] > old[i], zs[i], old[i])
             top = tops[(classes % 2) * TILE : (classes % 2) * TILE + n]
             for c in range(classes):
                 zs, ps = z[first + c * size : first + c * size + n], powers[c * TILE : c * TILE + n]
@@ -230,12 +237,12 @@ def class_areas(z, t, mask, ignored, gx, sums, size, start, stop):
                 hit, excess, missed, area, entropy = f4(0.0), f4(0.0), f4(0.0), f4(0.0), f4(0.0)
                 for i in range(ps.size):
                     own, p = table[i] == name, ps[i] * table[i + 4 * TILE]
-                    p = where(table[i] >= f4(0.0), where(own, table[i + 2 * TILE], p), f4(0.0))
-                    hit += where(own, p, f4(0.0))
-                    excess += where(own, f4(0.0), p)
-                    missed += where(own, table[i + TILE], f4(0.0))
-                    area += where(own, f4(1.0), f4(0.0))
-                    entropy += where(own, table[i + 3 * TILE], f4(0.0))
+                    p = pick(table[i] >= f4(0.0), pick(own, table[i + 2 * TILE], p), f4(0.0))
+                    hit += pick(own, p, f4(0.0))
+                    excess += pick(own, f4(0.0), p)
+                    missed += pick(own, table[i + TILE], f4(0.0))
+                    area += pick(own, f4(1.0), f4(0.0))
+                    entropy += pick(own, table[i + 3 * TILE], f4(0.0))
                     ps[i] = p
                 sums[unit, c, 0] += hit
                 sums[unit, c, 1] += excess
@@ -291,6 +298,6 @@ def class_slopes(t, mask, ignored, gx, factors, size, classes, start, stop):
                     inside, entropy = table[i + 4 * TILE], table[i + 5 * TILE]
                     own = target * (others * inside - mixed) - entropy * others
                     other = ps[i] * ((outside - target * inside) - mixed + entropy)
-                    slope = where(table[i] == name, own, other)
-                    ps[i] = where(table[i] >= f4(0.0), slope, f4(0.0))
+                    slope = pick(table[i] == name, own, other)
+                    ps[i] = pick(table[i] >= f4(0.0), slope, f4(0.0))
     return 0

@@ -25,8 +25,8 @@ from lossary.kernels.regions import Areas, LogitRegions
 from lossary.losses.classification import bce_with_logits_loss, cross_entropy_loss
 from lossary.losses.imbalance import sigmoid_focal_loss
 
+from .areas import areas_of, dice_by_area, flat, pixels, seen
 from .lovasz import counted_pixels, one_hot
-from .regions import areas_of, dice_by_area, flat, pixels, seen
 
 __all__ = [
     "DiceBCELoss", "DiceCrossEntropyLoss", "DiceFocalLoss",

@@ -6,7 +6,7 @@ from typing_extensions import Unpack
 
 from lossary.core import Binary, Card, PairLoss, Positive, Probability, Real, Weighted, loss, reduce
 
-from .regions import any_pixel, pixel_mean
+from .areas import any_pixel, pixel_mean
 
 __all__ = [
     "BoundaryLoss", "HausdorffDTLoss", "LogHausdorffDTLoss",

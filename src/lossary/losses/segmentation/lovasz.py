@@ -9,7 +9,7 @@ from typing_extensions import Unpack
 
 from lossary.core import Binary, Card, ClassIndex, ClassWeight, Logit, PairLoss, Weighted, loss, reduce
 
-from .regions import any_pixel, flat
+from .areas import any_pixel, flat
 
 __all__ = ["LovaszHingeLoss", "LovaszSoftmaxLoss", "lovasz_hinge_loss", "lovasz_softmax_loss"]
 

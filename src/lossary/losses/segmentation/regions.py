@@ -17,10 +17,11 @@ from lossary.core import (
     Weighted,
     When,
     loss,
-    masked_sum,
     reduce,
 )
 from lossary.kernels.regions import Areas, Regions
+
+from .areas import Absent, Area, areas_of, dice_by_area, pixels, reduce_by_class, seen, share
 
 __all__ = [
     "BatchDiceLoss", "DiceLoss", "FocalTverskyLoss", "GeneralizedDiceLoss", "JaccardLoss", "MCCLoss", "TverskyLoss",
@@ -28,90 +29,13 @@ __all__ = [
     "tversky_loss",
 ]  # fmt: skip
 
-Absent = Literal["count", "skip"]
-Area = Literal["linear", "squared"]
-
 _WEIGHT = torch.tensor([0.5, 1.0, 2.0])
-
-
-def flat(x: Tensor) -> Tensor:
-    """``(n, c, *d)`` as ``(n, c, pixels)``; a sample without spatial dimensions is one pixel."""
-    return x.unsqueeze(-1).flatten(2)
-
-
-def pixel_mean(x: Tensor, mask: Tensor | None) -> Tensor:
-    """The mean of ``(n, c, *d)`` over the pixels that count, ``(n, c)``; 0 where none does."""
-    x = flat(x)
-    if mask is None:
-        return x.mean(-1)
-    kept = flat(mask)
-    return masked_sum(x, kept, -1) / kept.sum(-1).clamp(min=1)
-
-
-def any_pixel(mask: Tensor | None) -> Tensor | None:
-    """Which ``(n, c)`` have a pixel that counts."""
-    return None if mask is None else flat(mask).any(-1)
-
-
-def areas_of(probs: Tensor, target: Tensor, mask: Tensor | None, area: Area = "linear") -> Areas:
-    """What is hit, in excess, missed and there, by sample and class."""
-    p, t = flat(probs), flat(target)
-    kept = None if mask is None else flat(mask)
-    if area == "linear":
-        hit, excess, missed = (masked_sum(x, kept, -1) for x in (p * t, p * (1 - t), (1 - p) * t))
-    else:
-        hit, excess = masked_sum(p * t, kept, -1), masked_sum((p - t) ** 2, kept, -1)
-        missed = torch.zeros_like(hit)
-    return Areas(hit, excess, missed, masked_sum(t, kept, -1), p.shape[-1] if kept is None else kept.sum(-1))
-
-
-def seen(areas: Areas) -> Tensor | None:
-    """Which regions have a pixel that counts."""
-    return None if isinstance(areas.pixels, int) else areas.pixels > 0
-
-
-def pixels(areas: Areas) -> Tensor | int:
-    """How many pixels count, and 1 where none does: what sums over pixels are divided by for their mean."""
-    return max(areas.pixels, 1) if isinstance(areas.pixels, int) else areas.pixels.clamp(min=1)
-
-
-_NOTHING = torch.finfo(torch.float32).tiny ** 0.5
-"""An area below which the square in a gradient underflows to 0."""
-
-
-def _share(wrong: Tensor, total: Tensor) -> Tensor:
-    """``wrong / total``; 0 where there is nothing at all.
-
-    Losses are written as the wrong share and not as 1 minus the right one: exact near 0, and never below it.
-    """
-    nothing = total < _NOTHING
-    return torch.where(nothing, 0.0, wrong) / torch.where(nothing, 1.0, total)
-
-
-def _reduce_classes(
-    values: Tensor, areas: Areas, absent: Absent, class_weight: Tensor | None, **how: Unpack[Weighted]
-) -> Tensor:
-    """Reduce values whose last dimension runs over the classes of ``areas``."""
-    counted = seen(areas)
-    if absent == "skip":
-        present = areas.target > 0
-        counted = present if counted is None else counted & present
-    if class_weight is None:
-        return reduce(values, mask=counted, **how)
-    weight = class_weight.expand_as(values)
-    return reduce(values * weight, mask=counted, counts=weight, **how)
-
-
-def dice_by_area(areas: Areas, smooth: float) -> Tensor:
-    """The values of Dice."""
-    wrong = areas.excess + areas.missed
-    return _share(wrong, 2 * areas.hit + wrong + smooth)
 
 
 def _dice(
     areas: Areas, *, smooth: float, absent: Absent, class_weight: Tensor | None, **how: Unpack[Weighted]
 ) -> Tensor:
-    return _reduce_classes(dice_by_area(areas, smooth), areas, absent, class_weight, **how)
+    return reduce_by_class(dice_by_area(areas, smooth), areas, absent, class_weight, **how)
 
 
 @loss(
@@ -265,7 +189,7 @@ def _generalized_dice(areas: Areas, *, smooth: float, weighting: Weighting, **ho
     smallest = torch.where(smallest.isinf(), 1.0, smallest)
     weight = (smallest / torch.where(there, areas.target, smallest)) ** _POWERS[weighting]
     wrong = (weight * (areas.excess + areas.missed)).sum(1)
-    values = _share(wrong, 2 * (weight * areas.hit).sum(1) + wrong + smooth)
+    values = share(wrong, 2 * (weight * areas.hit).sum(1) + wrong + smooth)
     counted = seen(areas)
     return reduce(values, mask=None if counted is None else counted.any(1), **how)
 
@@ -330,7 +254,7 @@ def _jaccard(
     areas: Areas, *, smooth: float, absent: Absent, class_weight: Tensor | None, **how: Unpack[Weighted]
 ) -> Tensor:
     wrong = areas.excess + areas.missed
-    return _reduce_classes(_share(wrong, areas.hit + wrong + smooth), areas, absent, class_weight, **how)
+    return reduce_by_class(share(wrong, areas.hit + wrong + smooth), areas, absent, class_weight, **how)
 
 
 @loss(
@@ -394,7 +318,7 @@ class JaccardLoss(PairLoss, of=jaccard_loss):
 
 def _tversky_values(areas: Areas, false_positive: float, false_negative: float, smooth: float) -> Tensor:
     wrong = false_positive * areas.excess + false_negative * areas.missed
-    return _share(wrong, areas.hit + wrong + smooth)
+    return share(wrong, areas.hit + wrong + smooth)
 
 
 def _tversky(
@@ -408,7 +332,7 @@ def _tversky(
     **how: Unpack[Weighted],
 ) -> Tensor:
     values = _tversky_values(areas, false_positive, false_negative, smooth)
-    return _reduce_classes(values, areas, absent, class_weight, **how)
+    return reduce_by_class(values, areas, absent, class_weight, **how)
 
 
 @loss(
@@ -505,7 +429,7 @@ def _focal_tversky(
     wrong = _tversky_values(areas, false_positive, false_negative, smooth)
     perfect = wrong == 0  # where the slope of the power would be infinite
     values = torch.where(perfect, 0.0, torch.where(perfect, 1.0, wrong) ** (1 / gamma))
-    return _reduce_classes(values, areas, absent, class_weight, **how)
+    return reduce_by_class(values, areas, absent, class_weight, **how)
 
 
 @loss(

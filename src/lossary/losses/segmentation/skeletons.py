@@ -21,7 +21,8 @@ from lossary.core import (
     reduce,
 )
 
-from .regions import any_pixel, dice_loss, flat
+from .areas import any_pixel, flat
+from .regions import dice_loss
 
 __all__ = ["ClDiceLoss", "DiceClDiceLoss", "cl_dice_loss", "dice_cl_dice_loss", "soft_skeleton"]
 
