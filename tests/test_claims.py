@@ -16,7 +16,7 @@ ASKED = [(case, claim) for case, claim in MADE if applies(case, claim)]
 
 @pytest.mark.parametrize(("case", "claim"), ASKED, ids=lambda part: str(part))
 def test_claim(case, claim):
-    found = counterexample(case, claim, draws=40)  # tests/checks asks them too, in its own way
+    found = counterexample(case, claim, draws=20)  # tests/checks asks them too, in its own way
     assert found is None, f"{found.origin} violates it by {found.violation:.3g}: {found.inputs}"
 
 

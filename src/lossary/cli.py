@@ -312,14 +312,13 @@ def show(
 
 
 @app.command()
-def info(json_output: Json = False) -> None:
+def info(out: Out = None, json_output: Json = False) -> None:
     """What is installed here, and whether losses run through compiled kernels, and if not, why not."""
     from lossary.kernels import status
     from lossary.report import show_status
 
-    if json_output:
-        print(status().to_json())
-    else:
+    folder = None if out is None else _writable(out, "info")
+    if not _given_as_json(status().to_json(), folder, printed=json_output):
         show_status(status(), Console())
 
 
@@ -328,7 +327,7 @@ def main() -> None:
     try:
         app()
     except LossError as error:
-        named = str(error).startswith(("check:", "compare:", "diagnose:", "list:", "recommend:", "show:"))
+        named = str(error).startswith(("check:", "compare:", "diagnose:", "info:", "list:", "recommend:", "show:"))
         print(f"lossary {error}" if named else error, file=sys.stderr)
         raise SystemExit(2) from None
 

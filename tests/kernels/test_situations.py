@@ -148,13 +148,14 @@ def test_forward_mode(loss):
         summed(forward_ad.unpack_dual(value).tangent, gradient(loss.composed, loss.leaf()))
 
 
-def test_without_gradient(loss):
+@pytest.mark.parametrize("one", ONE_OF_EACH, ids=str)
+def test_without_gradient(one):
     with torch.no_grad():
-        value = loss(loss.leaf())
+        value = one(one.leaf())
     assert not value.requires_grad
-    close(value, loss.composed(loss.inputs[0]))
+    close(value, one.composed(one.inputs[0]))
     with torch.inference_mode():
-        close(loss(loss.inputs[0]).clone(), value)
+        close(one(one.inputs[0]).clone(), value)
 
 
 def test_an_edit_of_the_input_is_noticed(loss):
