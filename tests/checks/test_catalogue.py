@@ -9,7 +9,7 @@ from lossary.report import check_text
 
 @pytest.mark.parametrize("definition", find(), ids=lambda definition: definition.name)
 def test_a_loss_keeps_its_word(definition):
-    report = lossary.check(definition.function, seconds=2.0)
+    report = lossary.check(definition.function, seconds=3.0)
     assert report.holds, check_text(report)
     broken = [finding.subject for finding in report.findings if "the check itself failed" in finding.reason]
     assert not broken
