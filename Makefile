@@ -12,7 +12,7 @@ test: $(READY)  ## all tests
 	$(BIN)/python -m pytest -q -n 2
 
 kernels: $(READY)  ## the catalogue's own tests with compiled kernels at every size, and without any
-	LOSSARY_KERNELS_SMALLEST=1 $(BIN)/python -m pytest -q -n 2 tests/test_laws.py tests/test_claims.py tests/losses tests/checks/test_catalogue.py
+	WHOLE_CATALOGUE=1 LOSSARY_KERNELS_SMALLEST=1 $(BIN)/python -m pytest -q -n 2 tests/test_laws.py tests/test_claims.py tests/losses tests/checks/test_catalogue.py
 	LOSSARY_KERNELS=0 $(BIN)/python -m pytest -q -n 2 tests/test_laws.py tests/losses
 
 lint: $(READY)  ## style and types
