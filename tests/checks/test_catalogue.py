@@ -12,7 +12,6 @@ import lossary
 from lossary.catalogue import find
 from lossary.report import check_text
 
-
 PUT = find()[:: 1 if "WHOLE_CATALOGUE" in os.environ else 2]
 
 
