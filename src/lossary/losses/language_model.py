@@ -351,8 +351,8 @@ def linear_log_probs(
     _refuse_what_does_not_fit(hidden, linear_weight, target, linear_bias)
     require(Optional(Within(0.0, above=True)), "linear_log_probs", "softcap", softcap)
     require(Optional(Within(1, whole=True)), "linear_log_probs", "chunk_size", chunk_size)
-    if mask is not None:
-        counted = align(mask, target, "mask")
+    counted = None if mask is None else align(mask, target, "mask")
+    if counted is not None:
         hidden, target = torch.where(counted.unsqueeze(-1), hidden, 0.0), torch.where(counted, target, 0)
     wide = torch.promote_types(torch.promote_types(hidden.dtype, linear_weight.dtype), torch.float32)
     device = hidden.device.type
@@ -367,7 +367,7 @@ def linear_log_probs(
             chunk_size=chunk_size,
             softcap=softcap,
         ).reshape(target.shape)
-    return chosen if mask is None else torch.where(counted, chosen, 0.0)
+    return chosen if counted is None else torch.where(counted, chosen, 0.0)
 
 
 def _refuse_what_does_not_fit(hidden: Tensor, weight: Tensor, target: Tensor, bias: Tensor | None) -> None:
