@@ -106,7 +106,7 @@ def _is_ordinary(tensor: Tensor) -> bool:
 def _is_transformed() -> bool:
     if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
         return True
-    return bool(torch.jit.is_tracing())  # type: ignore[no-untyped-call]
+    return torch._C._get_tracing_state() is not None
 
 
 def _is_batched(upstream: Tensor) -> bool:
